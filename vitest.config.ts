@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config"
+
+/** One configuration for both suites: `--mode slow` selects `*.slow.test.ts`, everything else is the fast suite. */
+export default defineConfig(({ mode }) => ({
+  ssr: { resolve: { conditions: ["@sotto/source", "module", "node", "import", "default"] } },
+  test: {
+    include:
+      mode === "slow"
+        ? ["packages/*/test/**/*.slow.test.ts", "test/**/*.slow.test.ts"]
+        : ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
+    exclude: mode === "slow" ? ["**/node_modules/**"] : ["**/node_modules/**", "**/*.slow.test.ts"],
+    pool: "forks",
+    execArgv: ["--conditions=@sotto/source"],
+    testTimeout: mode === "slow" ? 300_000 : 30_000
+  }
+}))
