@@ -1,1 +1,2 @@
-export {}
+export { freshSeed, questionSeed, SEED_BYTES, syncMarker } from "./Seed.ts"
+export type { FreshSeed, NoiseSeed, QuestionSeed } from "./Seed.ts"
