@@ -1,1 +1,2 @@
-export {}
+export * from "./Epsilon.ts"
+export * from "./Spend.ts"
