@@ -1,1 +1,9 @@
-export {}
+export { bucketOf, MAX_BUCKET } from "./Bucket.ts"
+export { ClientError, type ClientErrorTag } from "./ClientError.ts"
+export { type Contribution, Contributions, type ContributionsOptions, MAX_BUDGET } from "./Contributions.ts"
+export type { Environment, WebCrypto } from "./Environment.ts"
+export { encodePayload } from "./Payload.ts"
+export { report, type Report, type ReportOptions } from "./Report.ts"
+export { scale, type Scale } from "./Scale.ts"
+export { type PublicKey, seal, type Sealed } from "./Seal.ts"
+export { type Moment, type ReportApi, sharedInfo, type SharedInfoFields } from "./SharedInfo.ts"
