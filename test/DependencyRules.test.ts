@@ -87,7 +87,7 @@ beforeAll(async () => {
   )
   write("core/src/budget/Leaf.ts", "export const leaf = 1\n")
   for (const [file, specifier] of [...allowed, ...forbidden]) {
-    write(file, `import * as it from "${specifier}"\nexport const used = it\n`)
+    write(file, `import * as it from "${specifier}"\nexport const used: unknown = it satisfies unknown\n`)
   }
   cruised = await cruiseTree(directory)
 }, 60_000)
