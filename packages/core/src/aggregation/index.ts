@@ -1,1 +1,11 @@
-export {}
+export * from "./Buckets.ts"
+export * from "./Contributions.ts"
+export * from "./ErrorSummary.ts"
+export * from "./FilteringIds.ts"
+export * from "./Histogram.ts"
+export * from "./Json.ts"
+export * from "./KeyedHash.ts"
+export * from "./Payload.ts"
+export * from "./ReportChecks.ts"
+export * from "./ReportIds.ts"
+export * from "./SharedInfo.ts"
