@@ -39,7 +39,7 @@ export const rowReader = <Row>(
       // avsc trusts its input: it loops as often as a count says. So the block is walked before it is decoded.
       const cursor = new Cursor(data, limits)
       let row = 0
-      while (row < block.rows && walk(cursor)) row++
+      while (row < block.rows && skipValue(cursor, writer, 1)) row++
       const fault = blockFault(file, block, cursor, row)
       if (fault !== undefined) return fault
       const buffer = Buffer.from(data.buffer, data.byteOffset, data.length)
@@ -52,13 +52,6 @@ export const rowReader = <Row>(
       }
       return undefined
     }
-  }
-
-  function walk(cursor: Cursor): boolean {
-    const before = cursor.at
-    return (
-      skipValue(cursor, writer as Exclude<typeof writer, { _tag: string }>, 1) && (cursor.at > before || cursor.empty())
-    )
   }
 }
 
