@@ -8,12 +8,10 @@
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { concat, fromHex, label, lp, toHex, u32, u64, utf8 } from "../internal/Bytes.ts"
+import { MECHANISM } from "../noise/DiscreteLaplace.ts"
 import { questionSeed, type QuestionSeed } from "../noise/Seed.ts"
 import type { Epsilon } from "./Epsilon.ts"
 import type { Fingerprint, KeyCheck, LedgerIdentity } from "./Spend.ts"
-
-/** The noise of today: discrete Laplace from binary digits. Another construction gets another name. */
-export const MECHANISM = "dlap-digits/1"
 
 /** How reports become sums; a change of the decoding rules that can change a sum bumps the number. */
 export type SumsName = "histogram/1" | "histogram/1;perReport=65536"

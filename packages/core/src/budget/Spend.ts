@@ -127,7 +127,7 @@ export interface Spend {
   readonly reports: number
   /** Sorted. */
   readonly unitIds: ReadonlyArray<UnitId>
-  /** Hours of `unitIds`, in the same order: what makes a history foldable after a purge. */
+  /** Hours of `unitIds`, in the same order, cut to 0 … 2³² − 1: what makes a history foldable after a purge. */
   readonly hours: ReadonlyArray<number>
   readonly noiseKeyId: string
   readonly asOf: number
@@ -145,10 +145,17 @@ export interface UnitState extends LedgerUnit {
 
 /** An operator's word that a rollback is known: from `lost` (kept beside the keys) to `head` (in the store). */
 export interface RollbackAccepted {
+  readonly _tag: "RollbackAccepted"
   readonly lost: Head
   readonly head: Head
   readonly reason: string
   readonly acceptedAt: number
+}
+
+/** The chain contains the head that was said to be lost; there is nothing to accept. */
+export interface NotRolledBack {
+  readonly _tag: "NotRolledBack"
+  readonly head: Head
 }
 
 /** Which ledger this is and which fingerprint key it belongs to; both are public. */

@@ -1,4 +1,6 @@
 export * from "./BudgetUnit.ts"
+export * from "./Chain.ts"
 export * from "./Epsilon.ts"
+export * from "./Ledger.ts"
 export * from "./Question.ts"
 export * from "./Spend.ts"

@@ -1,9 +1,11 @@
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type {
   Head,
+  LedgerIdentity,
   LedgerUnit,
+  NotRolledBack,
   RollbackAccepted,
   Spend,
   SpendAnswer,
@@ -39,6 +41,28 @@ export class LedgerUnavailable extends Schema.TaggedError<LedgerUnavailable>()("
 export class LedgerMismatch extends Schema.TaggedError<LedgerMismatch>()("LedgerMismatch", {
   message: Schema.String
 }) {}
+
+/** Fails unless `opened`, as stored, is the ledger that `expected`, the keys, belong to. */
+export const requireIdentity = (
+  opened: LedgerIdentity,
+  expected: LedgerIdentity
+): Effect.Effect<void, LedgerMismatch> => {
+  if (opened.ledgerId !== expected.ledgerId) {
+    return mismatch(
+      `This budget ledger has the id ${opened.ledgerId}, the ledger keys belong to ${expected.ledgerId}. ` +
+        `Use the keys that were made for this ledger.`
+    )
+  }
+  if (opened.fingerprintKcv !== expected.fingerprintKcv) {
+    return mismatch(
+      `This budget ledger was made with another fingerprint key, so it would not recognise a question that was asked ` +
+        `before. Use the ledger keys that it was made with, or start another ledger.`
+    )
+  }
+  return Effect.void
+}
+
+const mismatch = (message: string) => Effect.fail(new LedgerMismatch({ message }))
 
 /** The text of a `LedgerRolledBack`, one for all adapters. */
 export const ledgerRolledBack = (scope: string, known: Head, head: Head): LedgerRolledBack =>
@@ -92,8 +116,8 @@ export class BudgetLedger extends Context.Service<
     readonly scopes: Effect.Effect<ReadonlyArray<string>, LedgerUnavailable>
 
     /**
-     * Raises the scope's floor to `beforeHour` (never lowers it) and forgets the units below it, in one step; they are
-     * exhausted for ever. Spends stay. Answers the number of units forgotten.
+     * Raises the scope's floor to `beforeHour` (1 … 2³² − 1, never lowers it) and forgets the units below it, in one step;
+     * they are exhausted for ever. Spends stay. Answers the number of units forgotten.
      */
     purge(scope: string, beforeHour: number): Effect.Effect<number, LedgerUnavailable>
 
@@ -101,10 +125,14 @@ export class BudgetLedger extends Context.Service<
     floor(scope: string): Effect.Effect<number | undefined, LedgerUnavailable>
 
     /**
-     * Records that an operator knows that the spends up to `lost` are missing, and why. The head beside the keys is lowered
-     * by the caller afterwards (`acceptRollback` of the engine does both).
+     * Records that an operator knows that the spends up to `lost` are missing, and why; once for one `lost` and one end
+     * of the chain. The head beside the keys is lowered by the caller afterwards (`acceptRollback` of the engine does both).
      */
-    acceptRollback(scope: string, lost: Head, reason: string): Effect.Effect<RollbackAccepted, LedgerUnavailable>
+    acceptRollback(
+      scope: string,
+      lost: Head,
+      reason: string
+    ): Effect.Effect<RollbackAccepted | NotRolledBack, LedgerUnavailable>
 
     /** The accepted rollbacks of a scope, oldest first. */
     rollbacks(scope: string): Effect.Effect<ReadonlyArray<RollbackAccepted>, LedgerUnavailable>

@@ -1,7 +1,8 @@
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Head } from "../budget/Spend.ts"
+import { ledgerIdentity } from "../budget/Question.ts"
+import type { Head, LedgerIdentity } from "../budget/Spend.ts"
 import type { SecretBytes } from "./SecretBytes.ts"
 
 /** The keys cannot be read or the head cannot be written; `message` says what to do. */
@@ -65,3 +66,9 @@ export class LedgerKeys extends Context.Service<
     lowerHead(scope: string, lost: Head, head: Head): Effect.Effect<void, HeadMoved | LedgerKeysUnavailable>
   }
 >()("@sotto/core/ports/LedgerKeys") {}
+
+/** Which ledger these keys belong to: what an adapter stamps a new ledger with and compares when it opens one. */
+export const identityOf: Effect.Effect<LedgerIdentity, LedgerKeysUnavailable, LedgerKeys> = Effect.gen(function* () {
+  const keys = yield* LedgerKeys
+  return ledgerIdentity(yield* keys.ledgerId, (yield* keys.fingerprintKey).reveal())
+})

@@ -10,7 +10,6 @@ import {
   fingerprint,
   keyCheck,
   ledgerIdentity,
-  MECHANISM,
   type Question,
   reportMacs,
   type ReportSum,
@@ -20,6 +19,7 @@ import {
 } from "../../src/budget/Question.ts"
 import type { Fingerprint } from "../../src/budget/Spend.ts"
 import { fromHex, toHex } from "../../src/internal/Bytes.ts"
+import { MECHANISM } from "../../src/noise/DiscreteLaplace.ts"
 import { syncMarker } from "../../src/noise/Seed.ts"
 import { ledgerVectors } from "../vectors/makeLedger.ts"
 
