@@ -87,7 +87,7 @@ export const distinctUnits = (units: ReadonlyArray<LedgerUnit>): ReadonlyArray<L
   const ascending = units.every((unit, i) => i === 0 || (units[i - 1] as LedgerUnit).id < unit.id)
   if (ascending) return units
   const byId = new Map(units.map((unit) => [unit.id, unit]))
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** The bytes of sorted unit ids, 32 each: what a spend stores and its chain hashes. */

@@ -119,7 +119,7 @@ export interface Question {
 }
 
 export const fingerprint = (fingerprintKey: Uint8Array, question: Question): Fingerprint => {
-  const ids = [...new Set(question.filteringIds)].sort((a, b) => (a < b ? -1 : 1))
+  const ids = [...new Set(question.filteringIds)].toSorted((a, b) => (a < b ? -1 : 1))
   const mac = hmac(
     sha256,
     checked(fingerprintKey, 32, "fingerprint key"),
