@@ -9,7 +9,7 @@
  * bucket does the same work in the same order, except after a tie (below 2⁻²⁷ a bucket), whose resolution is exact and slow.
  */
 import { chachaBlock } from "./ChaChaBlock.ts"
-import { rateOf, type Ratio } from "./Rate.ts"
+import { rateOf } from "./Rate.ts"
 import type { NoiseSeed } from "./Seed.ts"
 import { type Thresholds, thresholds } from "./Thresholds.ts"
 import { blockKey, BUCKET_BYTES, keyedWords, keyWords, littleEndian, type Words, WORDS_PER_BLOCK } from "./Words.ts"
@@ -18,7 +18,6 @@ import { blockKey, BUCKET_BYTES, keyedWords, keyWords, littleEndian, type Words,
 export const MECHANISM = "dlap-digits/1"
 
 export interface Noise {
-  readonly rate: Ratio
   /** The noise of one bucket (16 bytes, big-endian). */
   readonly noise: (bucket: Uint8Array) => bigint
   /**
@@ -28,13 +27,15 @@ export interface Noise {
   readonly release: (buckets: Uint8Array, sums: BigInt64Array, out: BigInt64Array, from: number, to: number) => void
 }
 
-/** Noise of `seed` at `epsilon` micro-ε for sensitivity `l1`; both positive safe integers. Set-up takes about a millisecond. */
-export const makeNoise = (seed: NoiseSeed, epsilon: number, l1: number): Noise => {
-  const rate = rateOf(epsilon, l1)
-  const table = thresholds(rate)
+/** Noise of `seed` at `epsilon` micro-ε for sensitivity `l1`; both positive safe integers. Set-up takes a few milliseconds. */
+export const makeNoise = (seed: NoiseSeed, epsilon: number, l1: number): Noise =>
+  noiseWith(seed, thresholds(rateOf(epsilon, l1)))
+
+/** As `makeNoise`, for thresholds that are there already, e.g. those of a test. */
+export const noiseWith = (seed: NoiseSeed, table: Thresholds): Noise => {
   const words = keyedWords(seed)
   const noise = (bucket: Uint8Array): bigint => discreteLaplace(table, words, bucket)
-  return { rate, noise, release: releaser(seed, table, noise) }
+  return { noise, release: releaser(seed, table, noise) }
 }
 
 /** One draw from addressed words, step by step. Reads words beyond depth 0 only of coins that tie. */
@@ -98,8 +99,10 @@ const releaser = (seed: NoiseSeed, table: Thresholds, noise: Noise["noise"]): No
     const outHalves = new Int32Array(out.buffer, out.byteOffset, 2 * out.length)
     for (let i = from; i < to; i++) {
       const at = i * BUCKET_BYTES
-      const [i0, i1] = [littleEndian(buckets, at), littleEndian(buckets, at + 4)]
-      const [i2, i3] = [littleEndian(buckets, at + 8), littleEndian(buckets, at + 12)]
+      const i0 = littleEndian(buckets, at)
+      const i1 = littleEndian(buckets, at + 4)
+      const i2 = littleEndian(buckets, at + 8)
+      const i3 = littleEndian(buckets, at + 12)
       for (let group = 0; group < blocks; group++)
         chachaBlock(keys[group] as Int32Array, i0, i1, i2, i3, words, group * WORDS_PER_BLOCK)
 
