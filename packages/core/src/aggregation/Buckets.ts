@@ -78,7 +78,7 @@ export const compareBuckets = (a: BucketWords, i: number, b: BucketWords, j: num
 
 /**
  * The same buckets in ascending order, duplicates kept. A least-significant-byte radix sort that skips the bytes in which
- * all buckets agree: linear, and immune to chosen inputs. May return `words` itself, sorted in place; needs as much
+ * all buckets agree: linear, and immune to chosen inputs. Uses `words` as working space and may return it; needs as much
  * memory again while it runs.
  */
 export const sortBuckets = (words: BucketWords): BucketWords => {
