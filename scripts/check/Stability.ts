@@ -47,21 +47,18 @@ export const usesOf = (source: string): ReadonlyArray<Use> => {
     }
   }
 
+  const named = (node: unknown): string | undefined => {
+    const { type, value } = (node ?? {}) as { readonly type?: unknown; readonly value?: unknown }
+    return type === "Identifier" && typeof value === "string" ? value : undefined
+  }
   const visit = (node: unknown): void => {
-    if (Array.isArray(node)) return node.forEach(visit)
     if (node === null || typeof node !== "object") return
-    const { type, object, property, left, right } = node as Record<string, any>
-    const of = type === "MemberExpression" ? object : type === "TsQualifiedName" ? left : undefined
-    const symbol = type === "MemberExpression" ? property : right
-    if (of?.type === "Identifier" && namespaces.has(of.value) && symbol?.type === "Identifier") {
-      add(namespaces.get(of.value) as string, symbol.value)
-      return
-    }
-    const { type: kind, value } = node as Record<string, unknown>
-    if (kind === "Identifier" && typeof value === "string" && namespaces.has(value)) {
-      add(namespaces.get(value) as string, "*")
-    }
-    Object.values(node).forEach(visit)
+    const { type, object, property, left, right } = node as Readonly<Record<string, unknown>>
+    const member = type === "MemberExpression" || type === "TsQualifiedName"
+    const module = namespaces.get(named(member ? (object ?? left) : node) ?? "")
+    const symbol = member ? named(property ?? right) : undefined
+    if (module !== undefined) add(module, symbol ?? "*")
+    else Object.values(node).forEach(visit)
   }
   visit(rest)
   return [...uses.values()]
