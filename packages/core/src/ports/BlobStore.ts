@@ -15,6 +15,20 @@ export interface BlobRef {
   readonly key: string
 }
 
+/** Orders keys by their UTF-8 bytes, which is the order of code points and not that of `<`. */
+export const compareKeys = (a: string, b: string): number => {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    // Surrogates stand for code points above all others, though their units lie below U+E000 … U+FFFF.
+    if (x !== y) return rank(x) - rank(y)
+  }
+  return a.length - b.length
+}
+
+const rank = (unit: number): number => (unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit)
+
 /** `etag` changes whenever the content does; it is compared, never interpreted. `size` in bytes. */
 export interface BlobInfo extends BlobRef {
   readonly size: number
