@@ -30,14 +30,16 @@ export const SHARES = {
 export type Test = keyof typeof SHARES | "integers"
 
 /** Names of the tests that refuse `samples` at rate `lambda`; empty if it passes. Samples are doubles that hold integers. */
-export const blackBox = (samples: Float64Array, lambda: number): Array<Test> => {
-  // Not statistics: nothing but integers may ever appear, and −0 shows a sloppy selection.
-  if (!samples.every((z) => Number.isSafeInteger(z) && !Object.is(z, -0))) return ["integers"]
-  const law = discreteLaplaceLaw(lambda)
-  return (Object.keys(SHARES) as Array<keyof typeof SHARES>).filter((name) =>
-    TESTS[name](samples, law, ALPHA * SHARES[name])
-  )
+export const blackBox = (samples: Float64Array, lambda: number, alpha = ALPHA): Array<Test> => {
+  if (refusedBy("integers", samples, lambda)) return ["integers"]
+  return (Object.keys(SHARES) as Array<Test>).filter((test) => refusedBy(test, samples, lambda, alpha))
 }
+
+export const refusedBy = (test: Test, samples: Float64Array, lambda: number, alpha = ALPHA): boolean =>
+  // Not statistics: nothing but integers may ever appear, and −0 shows a sloppy selection.
+  test === "integers"
+    ? !samples.every((z) => Number.isSafeInteger(z) && !Object.is(z, -0))
+    : TESTS[test](samples, discreteLaplaceLaw(lambda), alpha * SHARES[test])
 
 /** KL divergence of Bernoulli laws in nats. P(K/n ≥ a) ≤ e^{−n·KL(a‖p)} for a ≥ p, and likewise below (Chernoff). */
 export const klBernoulli = (a: number, p: number): number =>
@@ -229,10 +231,9 @@ const TESTS: Record<keyof typeof SHARES, (samples: Float64Array, law: Law, share
 
   pairSign: (samples, _law, share) =>
     PHASES.some((phase) => {
-      const { n } = pairs(samples, phase, (a, b) => a * b !== 0)
       const same = pairs(samples, phase, (a, b) => a * b > 0).hits
       const both = pairs(samples, phase, (a, b) => a * b !== 0).hits
-      return n > 0 && offBinomial(same, both, 0.5, share / 2)
+      return offBinomial(same, both, 0.5, share / 2)
     }),
 
   pairSize: (samples, law, share) =>

@@ -49,20 +49,25 @@ export const digitLags = (words: Uint32Array, width: number, limits: ReadonlyArr
         if (partner < 0 || partner >= m || (lag === 0 && buckets === 0)) continue
         const [here, there] = [digits[digit] as Uint8Array, digits[partner] as Uint8Array]
         const [pj, ps] = [p[digit] as number, p[partner] as number]
-        // One digit against itself: bucket b and b + k, then b + k and b + 2k, would share one.
-        const group = (b: number) => (lag === 0 ? Math.floor(b / buckets) & 1 : 0)
-        const agree = [0, 0]
-        const total = [0, 0]
-        for (let b = 0; b + buckets < n; b++) {
-          const g = group(b)
-          total[g] = (total[g] as number) + 1
-          agree[g] = (agree[g] as number) + (1 ^ (here[b + buckets] as number) ^ (there[b] as number))
-        }
         const expected = pj * ps + (1 - pj) * (1 - ps)
-        if ([0, 1].some((g) => evidence(agree[g] as number, total[g] as number, expected) > threshold))
-          found.push({ digit, lag, buckets })
+        const groups =
+          lag === 0 ? [everyOther(n, buckets, 0), everyOther(n, buckets, 1)] : [[[0, n - buckets] as const]]
+        const evidence = groups.map((ranges) => {
+          let [agree, total] = [0, 0]
+          for (const [from, to] of ranges) {
+            for (let b = from; b < to; b++) agree += 1 ^ (here[b + buckets] as number) ^ (there[b] as number)
+            total += to - from
+          }
+          return total * klBernoulli(agree / total, expected)
+        })
+        if (evidence.some((nats) => nats > threshold)) found.push({ digit, lag, buckets })
       }
   return found
 }
 
-const evidence = (count: number, n: number, p: number): number => (n === 0 ? 0 : n * klBernoulli(count / n, p))
+/** One digit against itself: b with b + k and b + k with b + 2k share one, so they belong to different groups. */
+const everyOther = (n: number, k: number, group: number): Array<readonly [from: number, to: number]> => {
+  const ranges: Array<readonly [number, number]> = []
+  for (let from = group * k; from < n - k; from += 2 * k) ranges.push([from, Math.min(from + k, n - k)])
+  return ranges
+}

@@ -1,11 +1,12 @@
 import { createCipheriv, createHash } from "node:crypto"
 import { describe, expect, it } from "vitest"
 import { fromHex, toHex } from "../../src/internal/Bytes.ts"
+import { chachaBlock } from "../../src/noise/ChaChaBlock.ts"
 import { rateOf } from "../../src/noise/Rate.ts"
 import { freshSeed, questionSeed } from "../../src/noise/Seed.ts"
 import { thresholds } from "../../src/noise/Thresholds.ts"
-import { blockKey, keyedWords } from "../../src/noise/Words.ts"
-import { bucketBytes, opensslBlock, word } from "./Reference.ts"
+import { blockKey, keyedWords, keyWords, littleEndian } from "../../src/noise/Words.ts"
+import { bucketBytes, word } from "./Reference.ts"
 import { Stream } from "./Stream.ts"
 import { digitLags, repeatedPairs } from "./WordStructure.ts"
 
@@ -57,12 +58,13 @@ describe("Words", () => {
 
     /** Words 0 … 31 of buckets 0 … N − 1, row by row. */
     const ours = (): Uint32Array => {
-      const keys = [blockKey(seed, 0, 0), blockKey(seed, 0, 1)] as const
-      const all = Buffer.alloc(N * WIDTH * 4)
-      for (let b = 0; b < N; b++)
-        for (const group of [0, 1] as const)
-          opensslBlock(keys[group], bucketBytes(BigInt(b))).copy(all, (b * WIDTH + 16 * group) * 4)
-      return new Uint32Array(all.buffer, all.byteOffset, N * WIDTH)
+      const keys = [0, 1].map((group) => keyWords(blockKey(seed, 0, group)))
+      const all = new Int32Array(N * WIDTH)
+      for (let b = 0; b < N; b++) {
+        const last = littleEndian(bucketBytes(BigInt(b)), 12)
+        for (const [group, key] of keys.entries()) chachaBlock(key, 0, 0, 0, last, all, b * WIDTH + 16 * group)
+      }
+      return new Uint32Array(all.buffer)
     }
 
     // The mistake that the construction avoids: a stream from iv = bucket runs into the next bucket's stream.
