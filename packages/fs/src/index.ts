@@ -1,1 +1,3 @@
-export {}
+export { layerFsBlobStore } from "./BlobStore.ts"
+export { layerSystemEntropy } from "./Entropy.ts"
+export { generateKeyPair, KeyFileRejected, layerFsKeyRing, publicKeys, readKeys, writeKeys } from "./KeyRing.ts"
