@@ -1,11 +1,11 @@
 import { type Instant, printInstant } from "../Instant.ts"
+import type { UnitSource } from "../budget/BudgetUnit.ts"
 import type { Outcome } from "./ReturnCode.ts"
-import type { SharedInfo } from "./SharedInfo.ts"
 
 /** A budget unit that is short: the requested id, and the first report that was seen with it. */
 export interface ExhaustedUnit {
   readonly filteringId: bigint
-  readonly sharedInfo: SharedInfo
+  readonly sharedInfo: UnitSource
 }
 
 /** Where the file about an exhausted job lies, and what the job says (spec: aggregation §9.3). */

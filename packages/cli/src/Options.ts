@@ -1,0 +1,25 @@
+/** Flags whose text needs a rule of core: each returns the value or throws one sentence that names the flag. */
+import { EPSILON_DECIMALS, type Epsilon, parseEpsilon } from "@sotto/core/budget"
+import { parseInstant, toMillis } from "@sotto/core/Instant"
+import { UsageError } from "./Failure.ts"
+
+/** The original's tool words a bad ε so (spec: aggregation §11.1); the hint behind it is ours. */
+export const epsilonOf = (text: string): Epsilon => {
+  const parsed = parseEpsilon(text, EPSILON_DECIMALS)
+  if (typeof parsed === "number") return parsed
+  throw new UsageError(`Parameter --epsilon should be a number > 0 and <= 64 (found ${text}). ${parsed.hint}`)
+}
+
+/** Milliseconds since 1970 of `--as-of`, or now. */
+export const asOfOf = (text: string | undefined): number => {
+  if (text === undefined) return Date.now()
+  const at = parseInstant(text)
+  if (at === undefined) throw new UsageError(`--as-of ${text} is not a time. Write UTC as in 2024-01-31T10:00:00Z.`)
+  return toMillis(at)
+}
+
+/** Refuses two flags that say different things. */
+export const oneOf = <A>(a: A | undefined, b: A | undefined, names: string): A | undefined => {
+  if (a !== undefined && b !== undefined && a !== b) throw new UsageError(`Give only one of ${names}.`)
+  return a ?? b
+}

@@ -1,0 +1,1 @@
+export { fromHex, toHex, utf8 } from "./internal/Bytes.ts"
