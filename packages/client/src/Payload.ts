@@ -32,7 +32,7 @@ export const encodePayload = (contributions: Contributions): Uint8Array<ArrayBuf
     at += bytes.length
   }
   const number = (value: bigint, bytes: number): void => {
-    for (let i = at + bytes - 1; i >= at; i--, value >>= 8n) out[i] = Number(value & 255n)
+    for (let i = at + bytes - 1; value > 0n; i--, value >>= 8n) out[i] = Number(value & 255n)
     at += bytes
   }
   put(head)
