@@ -1,14 +1,13 @@
 import {
   acceptRollback,
-  distinctUnits,
   emptyLedger,
   type Ledger,
   LEDGER_POLICY,
   type LedgerPolicy,
   purge,
+  remainingOf,
   scopeOf,
   spend,
-  unitRemaining,
   viewOf
 } from "@sotto/core/budget"
 import { BudgetLedger, ledgerRolledBack, requireIdentity } from "@sotto/core/ports/BudgetLedger"
@@ -52,11 +51,7 @@ export const layerMemoryBudgetLedger = (
                 ? Effect.fail(ledgerRolledBack(request.scope, answer.known, answer.head))
                 : Effect.succeed(answer)
           ),
-        remaining: (scope, units) =>
-          Effect.sync(() => {
-            const view = viewOf(current(), scope)
-            return distinctUnits(units).map((unit) => unitRemaining(view, policy, unit))
-          }),
+        remaining: (scope, units) => Effect.sync(() => remainingOf(viewOf(current(), scope), policy, units)),
         history: (scope, after, limit) =>
           Effect.sync(() => scopeOf(current(), scope).spends.slice(after, after + limit)),
         units: (scope, after, limit) =>

@@ -1,3 +1,5 @@
 export { layerMemoryBlobStore } from "./BlobStore.ts"
 export { layerSeededEntropy } from "./Entropy.ts"
 export { layerMemoryKeyRing } from "./KeyRing.ts"
+export { layerMemoryBudgetLedger, type MemoryLedgerStore } from "./BudgetLedger.ts"
+export { layerMemoryLedgerKeys, type MemoryLedgerKeys } from "./LedgerKeys.ts"

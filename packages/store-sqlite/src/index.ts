@@ -1,1 +1,1 @@
-export {}
+export { layerSqliteBudgetLedger, layerSqliteBudgetLedgerReadOnly, type SqliteLedgerOptions } from "./BudgetLedger.ts"

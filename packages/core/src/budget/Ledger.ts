@@ -46,7 +46,8 @@ export interface LedgerView {
   readonly keyCheck: (noiseKeyId: string) => KeyCheck | undefined
   readonly asked: (spender: string) => Fingerprint | undefined
   readonly paid: (question: Fingerprint) => Pick<Spend, "sequence" | "noiseKeyId" | "chargedAt"> | undefined
-  readonly unit: (id: UnitId) => Pick<UnitState, "spent" | "closed"> | undefined
+  /** Those of these units that were ever charged, in any order: one question for all, because there may be 30 000. */
+  readonly touched: (units: ReadonlyArray<LedgerUnit>) => ReadonlyMap<UnitId, Pick<UnitState, "spent" | "closed">>
 }
 
 /** What a decision writes, in the same transaction. */
@@ -99,14 +100,15 @@ export const decideSpend = (
   if (units.length > policy.unitLimit) {
     return { answer: { _tag: "TooManyUnits", units: units.length, limit: policy.unitLimit } }
   }
+  const touched = view.touched(units)
   const short = units.filter((unit) => {
-    const { spent, closed } = view.unit(unit.id) ?? UNTOUCHED
+    const { spent, closed } = touched.get(unit.id) ?? UNTOUCHED
     // An ε above a lowered cap fits nowhere, not even into an untouched unit.
     const full = charge === "exclusive" ? spent > 0 || epsilon > policy.cap : spent + epsilon > policy.cap
     return belowFloor(view.floor, unit) || closed || full
   })
   if (short.length > 0) {
-    return { answer: { _tag: "Exhausted", units: short.map((unit) => unitRemaining(view, policy, unit)) } }
+    return { answer: { _tag: "Exhausted", units: remainingOf(view, policy, short) } }
   }
 
   const link = {
@@ -133,14 +135,17 @@ export const decideSpend = (
   }
 }
 
-/** What a unit can still pay in micro-ε; 0 when closed or below the floor. */
-export const unitRemaining = (
-  view: Pick<LedgerView, "floor" | "unit">,
+/** What each unit can still pay in micro-ε, sorted by id, equal ids once; 0 when closed or below the floor. */
+export const remainingOf = (
+  view: Pick<LedgerView, "floor" | "touched">,
   policy: LedgerPolicy,
-  unit: LedgerUnit
-): UnitRemaining => {
-  const { spent, closed } = view.unit(unit.id) ?? UNTOUCHED
-  return { id: unit.id, remaining: closed || belowFloor(view.floor, unit) ? 0 : Math.max(0, policy.cap - spent) }
+  units: ReadonlyArray<LedgerUnit>
+): ReadonlyArray<UnitRemaining> => {
+  const touched = view.touched(units)
+  return distinctUnits(units).map((unit) => {
+    const { spent, closed } = touched.get(unit.id) ?? UNTOUCHED
+    return { id: unit.id, remaining: closed || belowFloor(view.floor, unit) ? 0 : Math.max(0, policy.cap - spent) }
+  })
 }
 
 /** Throws `RangeError` unless `beforeHour` can be a floor. */
@@ -187,7 +192,7 @@ export const viewOf = (ledger: Ledger, scope: string): LedgerView => {
     keyCheck: (noiseKeyId) => ledger.keyChecks.get(noiseKeyId),
     asked: (spender) => spenders.get(spender),
     paid: (question) => paid.get(question),
-    unit: (id) => units.get(id)
+    touched: () => units
   }
 }
 
