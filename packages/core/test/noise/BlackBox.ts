@@ -109,7 +109,7 @@ const bins = (samples: Float64Array, law: Law, wanted: number): { counts: Array<
   }
   // Bin j is edges[j − 1] ≤ z < edges[j], the outer ones open.
   const sorted = [...edges].sort((a, b) => a - b)
-  const counts = new Array<number>(sorted.length + 1).fill(0)
+  const counts = Array.from({ length: sorted.length + 1 }, () => 0)
   for (let i = 0; i < samples.length; i++) {
     const z = samples[i] as number
     let [low, high] = [0, sorted.length]
@@ -196,7 +196,7 @@ const TESTS: Record<keyof typeof SHARES, (samples: Float64Array, law: Law, share
   residues: (samples, law, share) => {
     const classes = MODULI.reduce((sum, r) => sum + r, 0)
     return MODULI.some((r) => {
-      const counts = new Array<number>(r).fill(0)
+      const counts = Array.from({ length: r }, () => 0)
       for (const z of samples) {
         const j = ((z % r) + r) % r
         counts[j] = (counts[j] as number) + 1

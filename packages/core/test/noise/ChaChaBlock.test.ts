@@ -17,7 +17,7 @@ const block = (key: Uint8Array, bucket: Uint8Array): Buffer => {
 describe("ChaChaBlock", () => {
   it("computes the example of RFC 8439 §2.3.2", () => {
     const key = Uint8Array.from({ length: 32 }, (_, i) => i)
-    const input = fromHex("01000000" + "000000090000004a00000000") as Uint8Array
+    const input = fromHex("01000000000000090000004a00000000") as Uint8Array
     expect(block(key, input).toString("hex")).toBe(
       "10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e" +
         "d2826446079faa0914c2d705d98b02a2b5129cd1de164eb9cbd083e8a2503c4e"

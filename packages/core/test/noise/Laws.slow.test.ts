@@ -44,7 +44,7 @@ describe("the law of the noise", () => {
       return counts
     }
     const chunk = 1_000_000
-    let ours = new Float64Array(0)
+    let ours: Float64Array = new Float64Array(0)
     const left = histogram((i) => {
       if (i % chunk === 0) ours = draws(seedNamed(`equal laws, ${name}`), epsilon, l1, chunk, i)
       return ours[i % chunk] as number
