@@ -27,6 +27,7 @@ const limits: Readonly<Record<string, number>> = { "@sotto/client": 12_000 }
 /** An expression over `bundle`, its exports, that is `true` when the bundle works. One per sub-path; see `smokeOf`. */
 const smokes: Readonly<Record<string, string>> = {
   "@sotto/core/Instant": `bundle.printInstant(bundle.parseInstant("2026-01-02T03:04:05Z")) === "2026-01-02T03:04:05Z"`,
+  "@sotto/core/Bytes": `bundle.toHex(bundle.utf8("é")) === "c3a9"`,
   "@sotto/core/budget": `bundle.printEpsilon(bundle.parseEpsilon("0.25", 2)) === "0.25"`,
   "@sotto/core/noise": `bundle.halfWidth(bundle.rateOf(1_000_000, 65536), bundle.ratio(1n, 20n)) > 65536n`,
   "@sotto/core/aggregation": `bundle.printFilteringIds(bundle.parseFilteringIds("3,1")) === "1,3"`,
