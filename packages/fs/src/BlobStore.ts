@@ -1,11 +1,9 @@
 import {
-  BlobChanged,
-  BlobDenied,
-  BlobExists,
   BlobNotFound,
   BlobStore,
-  BlobUnavailable,
   compareKeys,
+  type BlobChanged,
+  type BlobExists,
   type BlobInfo,
   type BlobRef,
   type ReadOptions
@@ -18,11 +16,10 @@ import * as Stream from "effect/Stream"
 import type { BigIntStats } from "node:fs"
 import * as fs from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
+import { GONE, absent, changed, codeOf, denied, named, taken, troubleOf, type Trouble } from "./internal/Trouble.ts"
 import { isPartial, partialName, sweepPartials } from "./internal/Partial.ts"
 
 const CHUNK_BYTES = 262_144
-
-type Trouble = BlobNotFound | BlobExists | BlobChanged | BlobDenied | BlobUnavailable
 
 /**
  * Folders as buckets: `{ buckets: { reports: "/data/reports" } }`. A folder that is not there yet holds nothing and is
@@ -206,7 +203,7 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
     list: (bucket, prefix) =>
       Stream.fromAsyncIterable(
         { [Symbol.asyncIterator]: () => entries(bucket, prefix) },
-        (cause) => troubleOf({ bucket, key: prefix }, cause) as BlobNotFound | BlobDenied | BlobUnavailable
+        (cause) => troubleOf({ bucket, key: prefix }, cause) as Exclude<Trouble, BlobExists | BlobChanged>
       ),
 
     stat: (ref) => reading(io(ref, async () => infoOf(ref, await insideOf(ref, pathOf(ref))))),
@@ -307,20 +304,8 @@ const keyProblem = (key: string): string | undefined => {
   return undefined
 }
 
-const named = ({ bucket, key }: BlobRef): BlobRef => ({ bucket, key })
-const denied = (ref: BlobRef, message: string) => new BlobDenied({ ...named(ref), message })
-const absent = (ref: BlobRef, message: string) => new BlobNotFound({ ...named(ref), message })
-const taken = (ref: BlobRef) =>
-  new BlobExists({ ...named(ref), message: `${ref.bucket}/${ref.key} exists already; it was left as it is` })
-const changed = (ref: BlobRef) =>
-  new BlobChanged({ ...named(ref), message: `${ref.bucket}/${ref.key} has changed since it was listed` })
-
 const etagOf = ({ size, mtimeNs, ino }: BigIntStats): string =>
   `${size.toString(36)}-${mtimeNs.toString(36)}-${ino.toString(36)}`
-
-const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | null)?.code
-
-const GONE = new Set<unknown>(["ENOENT", "ENOTDIR"])
 
 /** `undefined` when there is nothing at a path. */
 const ifPresent = <A>(found: Promise<A>): Promise<A | undefined> =>
@@ -338,35 +323,4 @@ const syncFolder = async (folder: string): Promise<void> => {
   const handle = await fs.open(folder, "r").catch(() => undefined)
   await handle?.sync().catch(() => undefined)
   await handle?.close()
-}
-
-const ADVICE: { readonly [code: string]: string } = {
-  EACCES: "we have no right to do this; change its owner or mode",
-  EPERM: "the system does not permit this; change its owner or mode",
-  EROFS: "the file system is read-only; choose another place",
-  ELOOP: "symbolic links lead in a circle; remove them",
-  ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
-  EISDIR: "there is a folder of this name; choose another key"
-}
-
-const troubleOf = (ref: BlobRef, error: unknown): Trouble => {
-  if (
-    error instanceof BlobNotFound ||
-    error instanceof BlobExists ||
-    error instanceof BlobChanged ||
-    error instanceof BlobDenied ||
-    error instanceof BlobUnavailable
-  )
-    return error
-  const code = String(codeOf(error))
-  const path = (error as { readonly path?: unknown }).path
-  const place = typeof path === "string" ? path : `${ref.bucket}/${ref.key}`
-  if (GONE.has(code)) return absent(ref, `there is no ${place}`)
-  const advice = ADVICE[code]
-  if (advice !== undefined) return denied(ref, `${place}: ${advice}`)
-  const message =
-    code === "ENOSPC" || code === "EDQUOT"
-      ? `${place}: the disk is full; free some space and try again`
-      : `${place}: ${error instanceof Error ? error.message : String(error)}; try again`
-  return new BlobUnavailable({ ...named(ref), message })
 }
