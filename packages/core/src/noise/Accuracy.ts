@@ -43,7 +43,7 @@ export const expectedAbsError = (rate: Ratio): number => 1 / Math.sinh(real(rate
 
 /**
  * The least integer t ≥ 0 with P(|Z| > t) ≤ α. For n keys at once pass α / n (the union bound).
- * `alpha` is a rational, because 1 − 0.95 is not 0.05; above 0, and from 1 on the answer is 0.
+ * `alpha` is a rational, because 1 − 0.95 is not 0.05. From 1 on the answer is 0; what is not positive throws.
  */
 export const halfWidth = (rate: Ratio, alpha: Ratio): bigint =>
   leastInteger(0n, (t) => tailAtMost(rate, 2n, t + 1n, alpha))
@@ -56,8 +56,9 @@ export const pruneThreshold = (rate: Ratio, keys: number, alpha: Ratio): bigint 
   leastInteger(1n, (t) => tailAtMost(rate, atLeastOne("keys", keys), t, alpha))
 
 // factor · q^t / (1 + q) ≤ α, that is α·(1 + q) − factor·q^t > 0: never zero, as q is transcendental.
-const tailAtMost = ({ num, den }: Ratio, factor: bigint, t: bigint, alpha: Ratio): boolean =>
-  certifiedPositive((bits) => {
+const tailAtMost = ({ num, den }: Ratio, factor: bigint, t: bigint, level: Ratio): boolean => {
+  const alpha = ratio(level.num, level.den)
+  return certifiedPositive((bits) => {
     const one = 1n << bits
     const q = expNegative(num, den, bits)
     const power = expNegative(num * t, den, bits)
@@ -66,6 +67,7 @@ const tailAtMost = ({ num, den }: Ratio, factor: bigint, t: bigint, alpha: Ratio
       hi: alpha.num * (one + q.hi) - alpha.den * factor * power.lo
     }
   })
+}
 
 /** What someone who plans a measurement knows or wants. */
 export interface PlanInput {

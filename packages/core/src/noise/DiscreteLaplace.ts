@@ -21,7 +21,7 @@ export interface Noise {
   /** The noise of one bucket (16 bytes, big-endian). */
   readonly noise: (bucket: Uint8Array) => bigint
   /**
-   * Noises the buckets `from` … `to` − 1: out[i] = clampInt64(sums[i] + noise of bucket i), without allocation.
+   * Noises the buckets `from` … `to` − 1: out[i] = clampInt64(sums[i] + noise of bucket i).
    * Bucket i is bytes 16·i … 16·i + 15 of `buckets`, big-endian. `out` may be `sums`. Throws on a range that is not there.
    */
   readonly release: (buckets: Uint8Array, sums: BigInt64Array, out: BigInt64Array, from: number, to: number) => void
@@ -38,7 +38,10 @@ export const noiseWith = (seed: NoiseSeed, table: Thresholds): Noise => {
   return { noise, release: releaser(seed, table, noise) }
 }
 
-/** One draw from addressed words, step by step. Reads words beyond depth 0 only of coins that tie. */
+/**
+ * One draw from addressed words, step by step. Reads words beyond depth 0 only of coins that tie, and no address twice, so
+ * words that are simply drawn anew on every call serve as well where nothing has to be repeated.
+ */
 export const discreteLaplace = (table: Thresholds, words: Words, bucket: Uint8Array): bigint => {
   const { m } = table
   const zero = m
@@ -68,8 +71,8 @@ const MIN_INT64 = -(2n ** 63n)
 export const clampInt64 = (value: bigint): bigint =>
   value > MAX_INT64 ? MAX_INT64 : value < MIN_INT64 ? MIN_INT64 : value
 
-// Magnitudes up to 2^61 and any int64 add in two 32-bit halves; that is every ε in use.
-const MAX_DIGITS_IN_HALVES = 61
+// A magnitude of at most 2^62 and any int64 add up in two 32-bit halves: every ε in use at the usual L1.
+const MAX_DIGITS_IN_HALVES = 62
 const LOW = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 0 : 1
 const HIGH = 1 - LOW
 

@@ -1,10 +1,12 @@
-/** A positive rational, in lowest terms where this package makes it. */
+/** A positive rational; `ratio` and `rateOf` bring it to lowest terms. */
 export interface Ratio {
   readonly num: bigint
   readonly den: bigint
 }
 
+/** Throws unless both are at least 1. */
 export const ratio = (num: bigint, den: bigint): Ratio => {
+  if (num < 1n || den < 1n) throw new RangeError(`${num}/${den} is not a positive ratio`)
   let [a, b] = [num, den]
   while (b > 0n) [a, b] = [b, a % b]
   return { num: num / a, den: den / a }

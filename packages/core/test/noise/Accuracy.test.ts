@@ -90,6 +90,12 @@ describe("halfWidth", () => {
       { numRuns: 60 }
     ))
 
+  it("refuses a level that nothing can keep", () => {
+    const rate = rateOf(1, 1)
+    expect(() => halfWidth(rate, { num: 0n, den: 1n })).toThrow(RangeError)
+    expect(() => pruneThreshold(rate, 1, { num: -1n, den: 2n })).toThrow(RangeError)
+  })
+
   it("is 0 when zero alone is likely enough", () => expect(halfWidth(rateOf(64_000_000, 1), ratio(1n, 100n))).toBe(0n))
 })
 

@@ -6,7 +6,7 @@
  * refused check: that multiplies α. Falsification only: a continuous Laplace rounded at scale ≥ 10 passes too.
  */
 
-export const ALPHA = 1e-6
+const ALPHA = 1e-6
 
 /** Parts of α; together below one half. */
 export const SHARES = {

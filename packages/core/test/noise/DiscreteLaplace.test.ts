@@ -6,7 +6,7 @@ import { clampInt64, discreteLaplace, makeNoise, type Noise, noiseWith } from ".
 import { rateOf } from "../../src/noise/Rate.ts"
 import { freshSeed, type NoiseSeed, questionSeed } from "../../src/noise/Seed.ts"
 import { type Thresholds, thresholds } from "../../src/noise/Thresholds.ts"
-import type { Words } from "../../src/noise/Words.ts"
+import { keyedWords, type Words } from "../../src/noise/Words.ts"
 import { blackBox } from "./BlackBox.ts"
 import { consecutiveBuckets, draws } from "./Draws.ts"
 import * as reference from "./Reference.ts"
@@ -15,6 +15,7 @@ import { Stream } from "./Stream.ts"
 const sha256 = (text: string) => createHash("sha256").update(text).digest()
 const seedNamed = (name: string): NoiseSeed => questionSeed(sha256(name))
 const bytes = (...buckets: ReadonlyArray<bigint>) => Buffer.concat(buckets.map(reference.bucketBytes))
+const MAX = 0xffffffff
 const NO_BUCKET = reference.bucketBytes(0n)
 
 const EDGE = 2n ** 63n
@@ -99,7 +100,6 @@ describe("a draw", () => {
     return { words, read }
   }
 
-  const MAX = 0xffffffff
   /** A word that makes the coin succeed or fail at `depth`; undefined where none does. */
   const deciding = (threshold: number, success: boolean): number | undefined =>
     success ? (threshold > 0 ? threshold - 1 : undefined) : threshold < MAX ? threshold + 1 : undefined
@@ -217,7 +217,7 @@ describe("the path that releases", () => {
           expect(rows.map(([b, sum]) => clampInt64(sum + noise.noise(reference.bucketBytes(b))))).toEqual(expected)
         }
       ),
-      { numRuns: 150 }
+      { numRuns: 100 }
     ))
 
   it("equals it for any thresholds, with ties of any coins and tails that succeed", () =>
@@ -246,8 +246,30 @@ describe("the path that releases", () => {
           )
         }
       ),
-      { numRuns: 150 }
+      { numRuns: 100 }
     ))
+
+  it.each([0, 1, 31, 32, 33, 61, 62, 63, 64, 80])("carries between the halves when all of %i digits agree", (m) => {
+    const seed = seedNamed("carry")
+    const buckets = Array.from({ length: 16 }, (_, i) => BigInt(i))
+    const edges = [0n, -1n, 1n, 2n ** 32n - 1n, -(2n ** 32n), EDGE - 1n, -EDGE, EDGE - 2n ** 62n, 2n ** 62n - EDGE]
+    for (const digit of [0, MAX]) {
+      const noise = noiseWith(seed, { m, word: (coin) => (coin < m ? digit : 0) })
+      const magnitude = digit === 0 ? 1n : 2n ** BigInt(m)
+      const words = keyedWords(seed)
+      for (const sum of edges)
+        expect(
+          released(
+            noise,
+            buckets.map((bucket) => [bucket, sum])
+          )
+        ).toEqual(
+          buckets.map((bucket) =>
+            clampInt64(words(m + 2, 0, reference.bucketBytes(bucket)) & 1 ? sum - magnitude : sum + magnitude)
+          )
+        )
+    }
+  })
 
   it("saturates at both ends of int64", () => {
     const noise = makeNoise(seedNamed("saturation"), 10_000_000, 65_536)

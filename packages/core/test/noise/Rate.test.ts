@@ -1,6 +1,6 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { rateOf } from "../../src/noise/Rate.ts"
+import { ratio, rateOf } from "../../src/noise/Rate.ts"
 
 describe("Rate", () => {
   it("is ε / L1 in lowest terms", () => {
@@ -22,6 +22,12 @@ describe("Rate", () => {
         }
       )
     ))
+
+  it.each([
+    [0n, 1n],
+    [1n, 0n],
+    [-1n, 2n]
+  ])("refuses the ratio %d/%d", (num, den) => expect(() => ratio(num, den)).toThrow(RangeError))
 
   it.each([0, -1, 0.5, Number.NaN, Infinity, 2 ** 53])("refuses %d as ε or L1", (bad) => {
     expect(() => rateOf(bad, 65_536)).toThrow(RangeError)

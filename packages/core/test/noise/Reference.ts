@@ -32,7 +32,7 @@ const succeeds = (table: Thresholds, seed: Uint8Array, bucket: Uint8Array, coin:
   return drawn < probability
 }
 
-export const noise = (table: Thresholds, seed: Uint8Array, bucket: Uint8Array): bigint => {
+const noise = (table: Thresholds, seed: Uint8Array, bucket: Uint8Array): bigint => {
   const { m } = table
   if (succeeds(table, seed, bucket, m, m)) return 0n
   let geometric = 0n

@@ -71,7 +71,8 @@ describe("Thresholds", () => {
         const error = left > right ? left - right : right - left
         expect(error).toBeLessThan(1n << 10n)
         expect(right).toBeGreaterThan(1n << 280n)
-      })
+      }),
+      { numRuns: 40 }
     )
   })
 
