@@ -10,11 +10,11 @@ export type Moment = number | { getTime(): number }
 
 export interface SharedInfoFields {
   readonly api: ReportApi
-  /** Who collects the reports: scheme and host, e.g. `https://reports.example`. */
+  /** Who collects the reports: scheme and host, e.g. `https://reports.example.com`. */
   readonly reportingOrigin: string
   /** When the report is (to be) sent. It dates the report for the budget, so do not use one time for all. */
   readonly scheduledReportTime: Moment
-  /** Required by the two attribution uses, e.g. `https://shop.example`. */
+  /** Required by the two attribution uses, e.g. `https://shop.example.com`. */
   readonly attributionDestination?: string
   /** Browsers round it down to a day, so that it does not tell one person from another; so should you. */
   readonly sourceRegistrationTime?: Moment
@@ -38,7 +38,9 @@ const seconds = (name: string, moment: Moment): string => {
 
 const origin = (name: string, value: string): string => {
   if (!/^https?:\/\/[^\s/?#@\\]+$/.test(value))
-    throw rejected(`${name} is ${JSON.stringify(value)}: give scheme and host only, such as https://reports.example.`)
+    throw rejected(
+      `${name} is ${JSON.stringify(value)}: give scheme and host only, such as https://reports.example.com.`
+    )
   return value
 }
 
@@ -59,7 +61,7 @@ const uuid = (environment: Environment): string => {
 export const sharedInfo = (fields: SharedInfoFields, environment: Environment = {}): string => {
   const { api, attributionDestination, sourceRegistrationTime, version = "1.0" } = fields
   if (api.startsWith("attribution-reporting") && attributionDestination === undefined)
-    throw rejected(`${api} needs an attributionDestination, such as https://shop.example.`)
+    throw rejected(`${api} needs an attributionDestination, such as https://shop.example.com.`)
   const reportId = fields.reportId ?? uuid(environment)
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(reportId))
     throw rejected(`reportId is ${JSON.stringify(reportId)}: give a UUID, or leave it out for a random one.`)

@@ -9,7 +9,7 @@ const options = (contributions: client.Contributions) => ({
   publicKey: testKey,
   contributions,
   api: "shared-storage" as const,
-  reportingOrigin: "https://reports.example",
+  reportingOrigin: "https://reports.example.com",
   scheduledReportTime: 1_700_000_000
 })
 
@@ -61,7 +61,7 @@ describe("the bundle", () => {
         .add({ key: "campaign=12", value: sotto.scale({ max: 10, share: 0.5 }).toValue(5) })
         .add({ bucket: 9n, value: 4 })
       sotto.report({ ...handed, publicKey: testKey, contributions, api: "shared-storage",
-        reportingOrigin: "https://reports.example", scheduledReportTime: new Date(1.7e12) })`,
+        reportingOrigin: "https://reports.example.com", scheduledReportTime: new Date(1.7e12) })`,
       realm
     )) as client.Report
     const { data } = decode(await openReport(made)) as { data: Array<{ bucket: Uint8Array; value: Uint8Array }> }

@@ -5,6 +5,7 @@
  */
 import { ClientError, type ReportApi } from "@sotto/client"
 import { type Rows, RowWriter } from "@sotto/avro"
+import { AVRO_SCHEMAS } from "@sotto/core/aggregation"
 import { createHash } from "node:crypto"
 import { mkdirSync } from "node:fs"
 import { availableParallelism } from "node:os"
@@ -13,7 +14,7 @@ import { Worker } from "node:worker_threads"
 import { CommandError } from "../Failure.ts"
 import { type Batch, batchMaker, type Plan } from "./Batch.ts"
 import type { KeySpace } from "./KeySpace.ts"
-import { DOMAIN_SCHEMA, REPORT_SCHEMA, writeAvro, writeWhole } from "./ReportFile.ts"
+import { writeAvro, writeWhole } from "./ReportFile.ts"
 
 export interface GenerateOptions {
   /** How many reports, 0 or more. */
@@ -26,7 +27,7 @@ export interface GenerateOptions {
   readonly api?: ReportApi
   /** Reporting origin; default `https://reports.example.com`. */
   readonly origin?: string
-  /** Attribution destination of the two attribution APIs; default `https://shop.example`. */
+  /** Attribution destination of the two attribution APIs; default `https://shop.example.com`. */
   readonly destination?: string
   readonly debugMode?: boolean
   /** Seconds since 1970. Every report is scheduled before it, within `spreadHours` (default 72). */
@@ -49,10 +50,7 @@ const BATCH = 500
  * Throws `CommandError` for a public key or option that cannot be used; what `write` throws passes through. No thread is
  * left in either case.
  */
-export const generate = async (
-  options: GenerateOptions,
-  write: (rows: Rows) => Promise<void> | void
-): Promise<Truth> => {
+const generate = async (options: GenerateOptions, write: (rows: Rows) => Promise<void> | void): Promise<Truth> => {
   const { count } = options
   if (!(Number.isInteger(count) && count >= 0 && count <= MAX_REPORTS))
     throw new CommandError(`${count} reports: choose a whole number up to ${MAX_REPORTS}.`)
@@ -82,8 +80,10 @@ export const generate = async (
 export const generateFiles = async (options: GenerateOptions, folder: string): Promise<Truth> => {
   mkdirSync(folder, { recursive: true })
   const name = createHash("sha256").update(`${options.seed}\0${options.count}`).digest("hex")
-  const truth = await writeAvro(join(folder, "reports.avro"), REPORT_SCHEMA, name, (write) => generate(options, write))
-  await writeAvro(join(folder, "domain.avro"), DOMAIN_SCHEMA, name, (write) => {
+  const truth = await writeAvro(join(folder, "reports.avro"), AVRO_SCHEMAS.reports, name, (write) =>
+    generate(options, write)
+  )
+  await writeAvro(join(folder, "domain.avro"), AVRO_SCHEMAS.domain, name, (write) => {
     const rows = new RowWriter()
     for (const bucket of truth.keys()) {
       rows.domainKey(Buffer.from(bucket.toString(16).padStart(32, "0"), "hex"))
@@ -118,7 +118,7 @@ const uncheckedPlan = (options: GenerateOptions): Plan => ({
   recipient: options.publicKey,
   api: options.api ?? "shared-storage",
   origin: options.origin ?? "https://reports.example.com",
-  destination: options.destination ?? "https://shop.example",
+  destination: options.destination ?? "https://shop.example.com",
   debugMode: options.debugMode ?? false,
   asOf: options.asOf,
   spreadSeconds: (options.spreadHours ?? 72) * 3600
@@ -176,7 +176,7 @@ const lane = (worker: Worker): Lane => {
 }
 
 /** `truth.json`: 32 hex digits of the bucket → the sum as a decimal string, because a sum may exceed 2⁵³. */
-export const printTruth = (truth: Truth): string =>
+const printTruth = (truth: Truth): string =>
   JSON.stringify(
     Object.fromEntries(Array.from(truth, ([bucket, sum]) => [bucket.toString(16).padStart(32, "0"), String(sum)])),
     null,

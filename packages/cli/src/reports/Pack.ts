@@ -1,8 +1,9 @@
 /** A browser's JSON reports into rows of a reports file. */
+import { AVRO_SCHEMAS } from "@sotto/core/aggregation"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { CommandError } from "../Failure.ts"
-import { REPORT_SCHEMA, type ReportRow, rowBlocks, writeAvro } from "./ReportFile.ts"
+import { type ReportRow, rowBlocks, writeAvro } from "./ReportFile.ts"
 
 /** A file that was read: its name for messages, and its text. */
 export interface JsonFile {
@@ -84,7 +85,7 @@ export const packFiles = async (
   const rows = pack(files, options)
   const name = createHash("sha256")
   for (const { text } of files) name.update(`${text.length}\0${text}`)
-  await writeAvro(out, REPORT_SCHEMA, name.digest("hex"), (write) => rowBlocks(rows, write))
+  await writeAvro(out, AVRO_SCHEMAS.reports, name.digest("hex"), (write) => rowBlocks(rows, write))
   return rows.length
 }
 

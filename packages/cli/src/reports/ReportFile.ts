@@ -1,4 +1,4 @@
-/** Reports files: rows, schemas, reading and writing whole files. */
+/** Reports files: their rows, and reading and writing files whole. */
 import {
   blockScanner,
   decompress,
@@ -22,22 +22,6 @@ export interface ReportRow {
   readonly key_id: string
   readonly shared_info: string
 }
-
-export const REPORT_SCHEMA = JSON.stringify({
-  type: "record",
-  name: "AggregatableReport",
-  fields: [
-    { name: "payload", type: "bytes" },
-    { name: "key_id", type: "string" },
-    { name: "shared_info", type: "string" }
-  ]
-})
-
-export const DOMAIN_SCHEMA = JSON.stringify({
-  type: "record",
-  name: "AggregationBucket",
-  fields: [{ name: "bucket", type: "bytes" }]
-})
 
 const CHUNK = 1 << 20
 const utf8 = new TextDecoder()

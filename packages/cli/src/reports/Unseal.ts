@@ -1,7 +1,8 @@
 /** Encrypted rows into cleartext rows. The result is raw data: whoever reads it reads what each report contributed. */
 import { DESCRIPTOR, ENC_BYTES, OPENED, open, type Recipient, recipient, TAG_BYTES } from "@sotto/aggregator/hpke"
+import { AVRO_SCHEMAS } from "@sotto/core/aggregation"
 import { CommandError } from "../Failure.ts"
-import { REPORT_SCHEMA, type ReportRow, readReports, rowBlocks, writeAvro } from "./ReportFile.ts"
+import { type ReportRow, readReports, rowBlocks, writeAvro } from "./ReportFile.ts"
 
 /** A row that opened, or why not; `index` counts the rows from 0. */
 export type Unsealed =
@@ -73,7 +74,7 @@ export const unsealFile = async (
   out: string,
   keys: Iterable<PrivateKey>
 ): Promise<{ readonly opened: number; readonly refused: number; readonly first?: Unsealed }> =>
-  writeAvro(out, REPORT_SCHEMA, "unsealed", (write) => {
+  writeAvro(out, AVRO_SCHEMAS.reports, "unsealed", (write) => {
     let opened = 0
     let refused = 0
     let first: Exclude<Unsealed, { _tag: "Opened" }> | undefined

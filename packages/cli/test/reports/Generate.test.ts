@@ -3,10 +3,11 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { isRejected, readContainer, rowReader } from "@sotto/avro"
+import { AVRO_SCHEMAS, filteringIds, parseSharedInfo, reportChecker } from "@sotto/core/aggregation"
 import { describe, expect, it } from "vitest"
 import { generateFiles, type GenerateOptions } from "../../src/reports/Generate.ts"
 import { campaignKeySpace, csvKeySpace } from "../../src/reports/KeySpace.ts"
-import { DOMAIN_SCHEMA, readReports, type ReportRow } from "../../src/reports/ReportFile.ts"
+import { readReports, type ReportRow } from "../../src/reports/ReportFile.ts"
 import { unseal } from "../../src/reports/Unseal.ts"
 import { temporaryFolder, testKey } from "./support.ts"
 
@@ -52,7 +53,7 @@ const opened = (rows: ReadonlyArray<ReportRow>) =>
 const domainOf = (folder: string) => {
   const file = readContainer("domain.avro", readFileSync(join(folder, "domain.avro")))
   if (isRejected(file) || file.header === undefined) throw new Error("no domain")
-  const reader = rowReader<{ bucket: Uint8Array }>("domain.avro", file.header, DOMAIN_SCHEMA)
+  const reader = rowReader<{ bucket: Uint8Array }>("domain.avro", file.header, AVRO_SCHEMAS.domain)
   if (isRejected(reader)) throw new Error(reader.reason)
   const buckets: Array<bigint> = []
   for (const block of file.blocks) reader.each(block, block.bytes, ({ bucket }) => buckets.push(numberOf(bucket)))
@@ -143,6 +144,25 @@ describe("generateFiles", () => {
     }
   )
 
+  it.each(["attribution-reporting", "attribution-reporting-debug", "protected-audience", "shared-storage"] as const)(
+    "makes reports of %s that pass all checks, those of a debug run included",
+    async (api) => {
+      const { rows } = await run({ api, debugMode: true, count: 50 })
+      const check = reportChecker({
+        reporter: { _tag: "Origin", attributionReportTo: "https://reports.example.com" },
+        siteOf: () => "https://example.com",
+        filteringIds: filteringIds([0n]),
+        debugRun: true,
+        asOf: options.asOf * 1000,
+        checks: "full"
+      })
+      for (const { shared_info } of rows) {
+        const info = parseSharedInfo(shared_info)
+        expect(info && check(info, true, new Uint32Array(4))).toBe(0)
+      }
+    }
+  )
+
   it("follows the weights of a CSV: counts within six deviations", async () => {
     const keySpace = csvKeySpace("10,3\n20,0\n30,1\n", "keys.csv")
     const { truth } = await run({ count: 500, keySpace })
@@ -176,7 +196,7 @@ describe("generateFiles", () => {
   it.each([
     [{ publicKey: { id: "short", key: new Uint8Array(31) } }, '"short" is no usable X25519 key'],
     [{ publicKey: { id: "zero", key: new Uint8Array(32) } }, '"zero" is no usable X25519 key'],
-    [{ origin: "reports.example" }, "reportingOrigin"],
+    [{ origin: "reports.example.com" }, "reportingOrigin"],
     [{ asOf: 1_700_000_000_000 }, "milliseconds"],
     [{ count: 1.5 }, "1.5 reports"],
     [{ count: -1 }, "-1 reports"]

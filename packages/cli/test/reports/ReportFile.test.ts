@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { AVRO_SCHEMAS } from "@sotto/core/aggregation"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { readReports, REPORT_SCHEMA, rowBlocks, writeAvro, writeWhole } from "../../src/reports/ReportFile.ts"
+import { readReports, rowBlocks, writeAvro, writeWhole } from "../../src/reports/ReportFile.ts"
 import { fixture, temporaryFolder } from "./support.ts"
 
 const folder = temporaryFolder()
@@ -21,7 +22,7 @@ describe("ReportFile", () => {
           { maxLength: 12 }
         ),
         async (rows) => {
-          await writeAvro(path, REPORT_SCHEMA, "test", (write) => rowBlocks(rows, write))
+          await writeAvro(path, AVRO_SCHEMAS.reports, "test", (write) => rowBlocks(rows, write))
           const read = [...readReports(path)] as typeof rows
           const printed = (list: typeof rows) =>
             list.map((row) => [Buffer.from(row.payload).toString("base64"), row.key_id, row.shared_info])
@@ -42,7 +43,7 @@ describe("ReportFile", () => {
     expect(() => [...readReports(fixture("sample/output_domain.avro"))]).toThrow(
       /output_domain\.avro: byte 0: .*payload/
     )
-    await writeAvro(path, REPORT_SCHEMA, "cut", (write) =>
+    await writeAvro(path, AVRO_SCHEMAS.reports, "cut", (write) =>
       rowBlocks([{ payload: new Uint8Array(9), key_id: "k", shared_info: "{}" }], write)
     )
     const cut = join(folder, "cut.avro")
