@@ -103,15 +103,20 @@ export const unused = async (): Promise<Findings> => {
   const start = output.indexOf("{")
   if (code > 1 || start < 0) return { read: "nothing", faults: output.trimEnd().split("\n") }
   const { issues }: { readonly issues: ReadonlyArray<Record<string, unknown>> } = JSON.parse(output.slice(start))
-  const faults = issues.flatMap((issue) =>
-    Object.entries(issue).flatMap(([kind, found]) =>
+  // Tests of one package may use another; as development dependencies these would run in circles, which turbo refuses.
+  const ours = new Set(packages().map(({ name }) => name))
+  const isTestOfOurs = (file: string, kind: string, name: string): boolean =>
+    kind === "unlisted" && /^packages\/[^/]+\/test\//.test(file) && ours.has(name)
+  const faults = issues.flatMap((issue) => {
+    const file = String(issue["file"])
+    return Object.entries(issue).flatMap(([kind, found]) =>
       kind !== "owners" && Array.isArray(found)
-        ? found.map(
-            (one: { readonly name: string }) => `${String(issue["file"])}: ${unusedKinds[kind] ?? kind}: ${one.name}`
-          )
+        ? found
+            .filter(({ name }: { readonly name: string }) => !isTestOfOurs(file, kind, name))
+            .map(({ name }: { readonly name: string }) => `${file}: ${unusedKinds[kind] ?? kind}: ${name}`)
         : []
     )
-  )
+  })
   const canary = faults.filter((fault) => fault.startsWith(canaryFile))
   return {
     read: "every workspace",
