@@ -1,1 +1,1 @@
-export {}
+export { type AggregatorOptions, layerAggregator } from "./Aggregator.ts"

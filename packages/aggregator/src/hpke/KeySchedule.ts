@@ -5,7 +5,7 @@
  * Six HMACs, 26 compressions for a shared_info of usual length: whatever has an empty salt or no input of its own is
  * computed once. All messages are written into templates that carry their padding already.
  */
-import { blocksFor, getWords, type MacKey, macKey, macPadded, pad, putWords, setMacKey, words } from "./Sha256.ts"
+import { blocksFor, type MacKey, macKey, macPadded, pad, putWords, setMacKey, words } from "./Sha256.ts"
 
 /** What precedes shared_info in HPKE's info, for every version of report. */
 export const INFO_PREFIX = Uint8Array.from("aggregation_service", (character) => character.charCodeAt(0))
@@ -120,22 +120,4 @@ export const deriveKey = (
   for (let i = 0; i < 8; i++) aeadKey[i] = swap(digest[i]!)
   macPadded(mac, nonce.bytes, nonce.blocks, digest)
   for (let i = 0; i < 3; i++) aeadNonce[i] = swap(digest[i]!)
-}
-
-/** HMAC-SHA256 under a fixed 32-byte key of messages of one length: what names a report (spec: ledger §2). */
-export const fixedMac = (
-  secretKey: Uint8Array,
-  length: number
-): ((bytes: Uint8Array, out: Uint8Array, at: number) => void) => {
-  const keyed = macKey()
-  const keyWords = words()
-  getWords(keyWords, secretKey, 0)
-  setMacKey(keyed, keyWords)
-  const padded = message("", length)
-  const result = words()
-  return (bytes, out, at) => {
-    padded.bytes.set(bytes.subarray(0, length))
-    macPadded(keyed, padded.bytes, padded.blocks, result)
-    putWords(result, out, at)
-  }
 }

@@ -119,12 +119,6 @@ export const putWords = (from: Words, to: Uint8Array, at: number): void => {
   }
 }
 
-export const getWords = (to: Words, from: Uint8Array, at: number): void => {
-  for (let i = 0; i < 8; i++, at += 4) {
-    to[i] = (from[at]! << 24) | (from[at + 1]! << 16) | (from[at + 2]! << 8) | from[at + 3]!
-  }
-}
-
 /** Blocks that `length` bytes fill together with their padding. */
 export const blocksFor = (length: number): number => (length + 72) >>> 6
 
@@ -172,17 +166,4 @@ export const macPadded = (mac: MacKey, bytes: Uint8Array, count: number, out: Wo
   schedule[15] = 8 * (64 + 32)
   copyWords(out, mac.outer)
   compress(out)
-}
-
-let scratch = new Uint8Array(1024)
-
-/** SHA-256 of `prefix ‖ bytes[at … at + length)`. */
-export const sha256 = (prefix: Uint8Array, bytes: Uint8Array, at: number, length: number, out: Words): void => {
-  const total = prefix.length + length
-  if (scratch.length < total + 72) scratch = new Uint8Array(2 * (total + 72))
-  scratch.set(prefix)
-  scratch.set(bytes.subarray(at, at + length), prefix.length)
-  pad(scratch, total, 0)
-  copyWords(out, INITIAL)
-  absorb(out, scratch, 0, blocksFor(total))
 }
