@@ -1,26 +1,17 @@
 /** A whole Avro file of one of our four shapes, read into rows: for commands that show or copy files of moderate size. */
 import { readFileSync, statSync } from "node:fs"
 import { decompress, isRejected, printRejected, readContainer, rowReader } from "@sotto/avro"
+import { AVRO_SCHEMAS } from "@sotto/core/aggregation"
 import { CommandError } from "./Failure.ts"
 
 const SHAPES = {
   reports: ["payload", "key_id", "shared_info"],
-  debug: ["bucket", "unnoised_metric", "noise", "annotations"],
+  debugSummary: ["bucket", "unnoised_metric", "noise", "annotations"],
   summary: ["bucket", "metric"],
   domain: ["bucket"]
 } as const
 
 export type Shape = keyof typeof SHAPES
-
-const SCHEMAS: Record<Shape, string> = {
-  reports:
-    '{"type":"record","name":"AggregatableReport","fields":[{"name":"payload","type":"bytes"},{"name":"key_id","type":"string"},{"name":"shared_info","type":"string"}]}',
-  debug:
-    '{"type":"record","name":"DebugAggregatedFact","fields":[{"name":"bucket","type":"bytes"},{"name":"unnoised_metric","type":"long"},{"name":"noise","type":"long"},{"name":"annotations","type":{"type":"array","items":{"type":"enum","name":"bucket_tags","symbols":["in_domain","in_reports"]}}}]}',
-  summary:
-    '{"type":"record","name":"AggregatedFact","fields":[{"name":"bucket","type":"bytes"},{"name":"metric","type":"long"}]}',
-  domain: '{"type":"record","name":"AggregationBucket","fields":[{"name":"bucket","type":"bytes"}]}'
-}
 
 export interface AvroRow {
   readonly bucket: Uint8Array
@@ -48,7 +39,7 @@ const unless = <A>(value: A): Exclude<A, { readonly _tag: "AvroRejected" }> => {
   return value as Exclude<A, { readonly _tag: "AvroRejected" }>
 }
 
-/** The shape whose fields the writer has, the widest first: a debug file has a bucket too. */
+/** The shape whose fields the writer has, the widest first: a debug summary has a bucket too. */
 const shapeOf = (file: string, schema: string): Shape => {
   const fields = (JSON.parse(schema) as { readonly fields?: ReadonlyArray<{ readonly name: string }> }).fields ?? []
   const names = new Set(fields.map(({ name }) => name))
@@ -72,7 +63,7 @@ export const readAvroFile = (file: string): AvroFile => {
   const { header, blocks } = unless(readContainer(file, readFileSync(file)))
   if (header === undefined) throw new CommandError(`${file} is empty.`)
   const shape = shapeOf(file, header.schema)
-  const reader = unless(rowReader<AvroRow>(file, header, SCHEMAS[shape]))
+  const reader = unless(rowReader<AvroRow>(file, header, AVRO_SCHEMAS[shape]))
   const rows: Array<AvroRow> = []
   for (const block of blocks) {
     const data = unless(decompress(file, header.codec, block))

@@ -7,3 +7,14 @@ export class UsageError extends Error {
 export class CommandError extends Error {
   override readonly name = "CommandError"
 }
+
+/** Somebody stopped the command: exit 130 for SIGINT, 143 for SIGTERM, as shells expect. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted"
+  readonly signal: NodeJS.Signals
+
+  constructor(signal: NodeJS.Signals, message = "Interrupted.") {
+    super(message)
+    this.signal = signal
+  }
+}

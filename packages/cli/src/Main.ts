@@ -1,10 +1,10 @@
 /**
  * The command `sotto`: parses, runs one command, turns every failure into one sentence and an exit code
- * (0 done, 1 could not be done, 2 wrong usage, 130 interrupted).
+ * (0 done, 1 could not be done, 2 wrong usage, 130 and 143 stopped by a signal).
  */
 import { Command, CommanderError } from "commander"
 import { defineCommands } from "./Commands.ts"
-import { CommandError, UsageError } from "./Failure.ts"
+import { CommandError, Interrupted, UsageError } from "./Failure.ts"
 import { note } from "./Terminal.ts"
 
 /** The original's tool writes `--input_data_avro_file`; one spelling is enough for the definitions. */
@@ -35,6 +35,10 @@ const report = (error: unknown): number => {
   if (error instanceof UsageError) {
     note(`sotto: ${error.message}`)
     return 2
+  }
+  if (error instanceof Interrupted) {
+    note(`sotto: ${error.message}`)
+    return error.signal === "SIGTERM" ? 143 : 130
   }
   note(`sotto: ${sentence(error)}`)
   if (!(error instanceof CommandError) && process.env["SOTTO_DEBUG"] !== undefined) note((error as Error).stack ?? "")

@@ -17,9 +17,3 @@ export const asOfOf = (text: string | undefined): number => {
   if (at === undefined) throw new UsageError(`--as-of ${text} is not a time. Write UTC as in 2024-01-31T10:00:00Z.`)
   return toMillis(at)
 }
-
-/** Refuses two flags that say different things. */
-export const oneOf = <A>(a: A | undefined, b: A | undefined, names: string): A | undefined => {
-  if (a !== undefined && b !== undefined && a !== b) throw new UsageError(`Give only one of ${names}.`)
-  return a ?? b
-}

@@ -92,7 +92,7 @@ export const show = async (path: string, options: ShowOptions): Promise<void> =>
       rows: shown.map((row) => plain(file, row, half, truth))
     })
   if (file.shape === "summary") await (options.plot ? plot(shown, half, truth) : summary(shown, half, truth))
-  else if (file.shape === "debug") await print(debugTable(shown))
+  else if (file.shape === "debugSummary") await print(debugTable(shown))
   else if (file.shape === "domain")
     await print(
       table(
@@ -115,7 +115,7 @@ const plain = (
       return { key_id: row.key_id, payloadBytes: row.payload.length, shared_info: row.shared_info }
     case "domain":
       return { bucket: hex(row.bucket) }
-    case "debug":
+    case "debugSummary":
       return {
         bucket: hex(row.bucket),
         unnoised_metric: row.unnoised_metric,

@@ -1,0 +1,3 @@
+export { adviseLocally, aggregateLocally, type LocalAggregation, type LocalLedger } from "./LocalAggregation.ts"
+export type { Location } from "./Location.ts"
+export { siteOf } from "./SiteOf.ts"
