@@ -123,12 +123,15 @@ const main = async (): Promise<void> => {
   sotto(question(at("data/reports.avro"), at("summary")))
   say("\n  The twenty largest keys with 95 % intervals, beside the true sums that only a demo can know:\n")
   sotto(["show", at("summary/output.avro"), "--sort", "metric", "--limit", "20", "--truth", at("data/truth.json")])
+  say("\n  Smaller keys, where the noise shows:\n")
   sotto([
     "show",
     at("summary/output.avro"),
     "--plot",
     "--sort",
     "metric",
+    "--skip",
+    "500",
     "--limit",
     "20",
     "--truth",

@@ -26,6 +26,12 @@ const options = workerData as CoordinatorOptions
 /** Work on the way for each lane: one in hand, one waiting, one done and not yet merged. */
 const WINDOW = 3
 
+/** Rows of a release that are worth a lane. */
+const ROWS_FOR_A_LANE = 65_536
+
+/** None for a single task: it is done before a thread has started. */
+const lanesFor = (tasks: number): number => (tasks <= 1 ? 0 : Math.min(options.lanes, Math.ceil(tasks)))
+
 let merger: Merger | undefined
 let release: Release | undefined
 let open: AsyncGenerator<Uint8Array> | undefined
@@ -69,7 +75,7 @@ const ask = async ({ keyIds, origins }: Questions): Promise<Answers> => ({
   })
 })
 
-const lanes = new Lanes(new URL(options.laneModule), { ask })
+const lanes = new Lanes(new URL(options.laneModule), ask)
 
 /** Passes on progress a few times a second. */
 const meter = () => {
@@ -100,19 +106,15 @@ const sum = async (task: SumTask): Promise<SumOutcome> => {
   )
   const merging = merger
   const total = sources.reduce((bytes, source) => bytes + source.size, 0)
-  lanes.start(Math.max(1, Math.min(options.lanes, Math.ceil(total / options.batchBytes))))
-  await lanes.each((lane) => lane.call("begin", rules))
+  lanes.start(lanesFor(total / options.batchBytes))
+  await lanes.begin(rules)
   const progress = meter()
 
   async function* tasks(): AsyncGenerator<() => Promise<{ file: number; result: BatchResult } | ReadFault>> {
     for await (const batch of readBatches(engine, sources, options.batchBytes, (bytes) => progress.step(0, bytes))) {
       yield "_tag" in batch
         ? () => Promise.resolve(batch)
-        : () =>
-            lanes.run(async (lane) => ({
-              file: batch.file,
-              result: await lane.call("batch", batch, [batch.data.buffer])
-            }))
+        : async () => ({ file: batch.file, result: await lanes.run("batch", batch, [batch.data.buffer]) })
     }
   }
   const outcome = (file: number, stop: Stop): SumOutcome =>
@@ -149,21 +151,17 @@ const calls: Served<CoordinatorCalls> = {
   plan: async (task) => {
     if (merger === undefined) throw new Error("nothing was summed")
     await release?.close()
-    const rows = task.domain.rows + merger.histogram.size
-    // One lane for every few blocks: a small release is over before a second one has started.
-    lanes.start(Math.max(1, Math.min(options.lanes, Math.ceil(rows / 65_536))))
+    lanes.start(lanesFor((task.domain.rows + merger.histogram.size) / ROWS_FOR_A_LANE))
     const progress = meter()
     release = await planRelease(
       task,
       merger.histogram,
       (rowsTask) =>
-        lanes.run((lane) =>
-          lane.call("rows", rowsTask, [
-            rowsTask.buckets.buffer,
-            rowsTask.sums.buffer,
-            ...(rowsTask.inReports === undefined ? [] : [rowsTask.inReports.buffer])
-          ])
-        ),
+        lanes.run("rows", rowsTask, [
+          rowsTask.buckets.buffer,
+          rowsTask.sums.buffer,
+          ...(rowsTask.inReports === undefined ? [] : [rowsTask.inReports.buffer])
+        ]),
       WINDOW * lanes.count,
       (written) => progress.step(written, 0)
     )

@@ -231,6 +231,7 @@ export const defineCommands = (root: Command): void => {
     .option("--epsilon <number>", "ε of a summary whose file does not say it, for the intervals")
     .option("--truth <file>", "true sums from `sotto reports generate`, shown beside the summary")
     .addOption(new Option("--limit <n>", "show at most this many rows (0: all)").argParser(whole(0)).default(40))
+    .addOption(new Option("--skip <n>", "leave out the first rows").argParser(whole(0)).default(0))
     .addOption(new Option("--sort <by>", "order of the rows").choices(["bucket", "metric"]).default("bucket"))
     .addHelpText(
       "after",
@@ -329,6 +330,22 @@ export const defineCommands = (root: Command): void => {
     .addOption(new Option("--limit <n>", "show at most this many questions (0: all)").argParser(whole(0)).default(40))
     .addHelpText("after", examples(["sotto budget history --ledger ledger.db", "who asked what, when, at which price"]))
     .action(async (options) => (await import("./commands/Budget.ts")).history(options))
+  ledgerArguments(budget.command("purge"))
+    .description("Forget units before a time; they are exhausted for ever")
+    .addOption(
+      new Option(
+        "--before <time>",
+        "e.g. 2024-01-31T00:00:00Z; units of earlier hours can never pay again"
+      ).makeOptionMandatory()
+    )
+    .addHelpText(
+      "after",
+      examples([
+        "sotto budget purge --ledger ledger.db --before 2024-01-01T00:00:00Z",
+        "make the ledger smaller, or close a scope to older reports"
+      ])
+    )
+    .action(async (options) => (await import("./commands/Budget.ts")).purge(options))
   ledgerArguments(budget.command("accept-rollback"))
     .description("Accept a ledger that was restored from an older copy, and record it")
     .addOption(new Option("--reason <text>", "what happened; kept in the ledger").makeOptionMandatory())

@@ -11,9 +11,9 @@ export const epsilonOf = (text: string): Epsilon => {
 }
 
 /** Milliseconds since 1970 of `--as-of`, or now. */
-export const asOfOf = (text: string | undefined): number => {
+export const asOfOf = (text: string | undefined, flag = "--as-of"): number => {
   if (text === undefined) return Date.now()
   const at = parseInstant(text)
-  if (at === undefined) throw new UsageError(`--as-of ${text} is not a time. Write UTC as in 2024-01-31T10:00:00Z.`)
+  if (at === undefined) throw new UsageError(`${flag} ${text} is not a time. Write UTC as in 2024-01-31T10:00:00Z.`)
   return toMillis(at)
 }

@@ -2,7 +2,7 @@
  * A moment in UTC with nanoseconds, as reports carry it.
  *
  * `seconds` is a safe integer counted from 1970-01-01T00:00:00Z (negative before it), `nanos` is 0 … 999 999 999 and
- * always counts forward. Wider than `Date`, because the original accepts and echoes nanoseconds (spec/aggregation.md §3.3).
+ * always counts forward. Wider than `Date`, because the original accepts and echoes nanoseconds (spec: aggregation §3.3).
  */
 export interface Instant {
   readonly seconds: number
@@ -21,7 +21,7 @@ export const fromMillis = (millis: number): Instant => {
   return { seconds, nanos: (millis - seconds * 1000) * 1_000_000 }
 }
 
-/** Hours since 1970, rounded down: the time part of a budget unit (spec/aggregation.md §9.1). */
+/** Hours since 1970, rounded down: the time part of a budget unit (spec: aggregation §9.1). */
 export const hourOf = (at: Instant): number => Math.floor(at.seconds / 3600)
 
 const FRACTION = (nanos: number): string => {

@@ -161,8 +161,11 @@ export const aggregate = Effect.fn("aggregate")(function* (
   const steps = Effect.gen(function* () {
     const aggregator = yield* Aggregator
     const { domain, reports, release } = request
+    if (release._tag === "Exact" && request.input === "encrypted") {
+      return yield* ended(invalidJob("Exact sums of encrypted reports are published by debug runs only."))
+    }
+    if (domain?.objects.length === 0) return yield* ended(noDomainShards(domain.location))
     if (reports.objects.length === 0) return yield* ended(noReportShards(reports.locations))
-    if (domain !== undefined && domain.objects.length === 0) return yield* ended(noDomainShards(domain.location))
     yield* onStage("started")
 
     const keys = release._tag === "Question" ? yield* LedgerKeys : undefined

@@ -190,12 +190,9 @@ describe("BlobStore on files", () => {
     // Root may write everywhere, so it becomes nobody for a moment.
     const isRoot = process.geteuid?.() === 0
     if (isRoot) process.seteuid?.(65_534)
-    const refusals = await over(root, (store) =>
-      Effect.all([
-        Effect.flip(store.probe(ref("a"))),
-        Effect.flip(store.write(ref("a/b"), bytes("1"), { mode: "create" }))
-      ])
-    ).finally(() => isRoot && process.seteuid?.(0))
+    const probe = over(root, (store) => Effect.flip(store.probe(ref("a"))))
+    const write = over(root, (store) => Effect.flip(store.write(ref("a/b"), bytes("1"), { mode: "create" })))
+    const refusals = await Promise.all([probe, write]).finally(() => isRoot && process.seteuid?.(0))
     for (const refusal of refusals)
       expect(refusal).toMatchObject({
         _tag: "BlobDenied",

@@ -1,6 +1,7 @@
 import type { DecryptionKey } from "@sotto/core/ports/KeyRing"
 import { checkLaw, keyRingLaws } from "@sotto/testkit"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,7 +33,7 @@ describe("KeyRing on a file", async () => {
   const path = place()
   await Effect.runPromise(writeKeys(path, keys))
 
-  it.each(keyRingLaws(keys))("$id: $rule", (law) => checkLaw(law, layerFsKeyRing({ path })))
+  it.each(keyRingLaws(keys))("$id: $rule", (law) => checkLaw(law, Layer.orDie(layerFsKeyRing({ path }))))
 
   it("reads back what it writes, with mode 0600, and never prints it", async () => {
     const read = await Effect.runPromise(readKeys(path))

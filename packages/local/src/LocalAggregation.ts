@@ -21,7 +21,7 @@ export interface LocalLedger {
   readonly keysFile: string
   readonly scope: string
   readonly charge: Charge
-  /** A new one for each run (spec: ledger §2, spender). */
+  /** A new one for each run (spec: ledger §3). */
   readonly spender: string
 }
 

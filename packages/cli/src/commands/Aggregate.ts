@@ -132,6 +132,10 @@ const requestOf = (options: AggregateOptions): LocalAggregation => {
     throw new UsageError("--no-noising publishes exact sums, which no ledger can pay for: leave --ledger out.")
   if (ledger !== undefined && options.skipDomain)
     throw new UsageError("--skip-domain publishes which keys occur, which no ledger can pay for: leave --ledger out.")
+  if (ledger !== undefined && options.l1Sensitivity !== 65_536)
+    throw new UsageError(
+      "A ledger charges for reports that contribute up to 65,536: leave --l1-sensitivity out, or --ledger."
+    )
   const percent = options.reportErrorThresholdPercentage ?? options.errorThreshold
   const errorThreshold = parsePercentage(percent)
   if (errorThreshold === undefined)

@@ -22,7 +22,7 @@ import { layerSqliteBudgetLedger, layerSqliteBudgetLedgerReadOnly } from "@sotto
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { CommandError } from "../Failure.ts"
-import { epsilonOf } from "../Options.ts"
+import { asOfOf, epsilonOf } from "../Options.ts"
 import { run } from "../Run.ts"
 import { bold, dim, grouped, interactive, note, print, printJson, progress, table } from "../Terminal.ts"
 import { hourText, ledgerKeysBeside, questionOf, type QuestionOptions } from "./Aggregate.ts"
@@ -285,5 +285,19 @@ export const acceptRollback = async (options: LedgerOptions & { readonly reason:
     return note("Nothing to accept: the ledger holds every question that was recorded beside its keys.")
   note(
     `Accepted and recorded: questions ${answer.head.sequence + 1} to ${answer.lost.sequence} are lost, and their units may be charged again.`
+  )
+}
+
+export const purge = async (options: LedgerOptions & { readonly before: string }): Promise<void> => {
+  const hour = Math.floor(asOfOf(options.before, "--before") / 3_600_000)
+  const keys = layerFileLedgerKeys(resolve(ledgerKeysBeside(options.ledger, options.ledgerKeys)))
+  const ledger = layerSqliteBudgetLedger({ file: resolve(options.ledger), mustExist: true }).pipe(
+    Layer.provideMerge(keys)
+  )
+  const forgotten = await run(
+    BudgetLedger.use((budget) => budget.purge(options.scope, hour)).pipe(Effect.provide(ledger))
+  )
+  note(
+    `${grouped(forgotten)} units forgotten; units before ${hourText(hour)} can never pay again in scope ${JSON.stringify(options.scope)}.`
   )
 }

@@ -12,6 +12,7 @@ export interface ShowOptions {
   readonly epsilon?: string
   readonly truth?: string
   readonly limit: number
+  readonly skip: number
   readonly sort: "bucket" | "metric"
 }
 
@@ -80,7 +81,7 @@ export const show = async (path: string, options: ShowOptions): Promise<void> =>
   if (options.plot && file.shape !== "summary")
     throw new UsageError(`--plot draws summaries; ${path} holds ${file.shape}.`)
   const rows = sorted(file, options.sort)
-  const shown = options.limit === 0 ? rows : rows.slice(0, options.limit)
+  const shown = rows.slice(options.skip, options.limit === 0 ? undefined : options.skip + options.limit)
   const truth = truthOf(options.truth)
   const half = file.shape === "summary" ? halfWidthOf(file, options) : undefined
   if (options.json)
@@ -101,7 +102,7 @@ export const show = async (path: string, options: ShowOptions): Promise<void> =>
       )
     )
   else await print(reportTable(shown))
-  for (const line of [...more(shown.length, rows.length), ...marks(file)]) await print(line)
+  for (const line of [...more(options.skip + shown.length, rows.length), ...marks(file)]) await print(line)
 }
 
 const plain = (

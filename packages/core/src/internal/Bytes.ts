@@ -1,5 +1,5 @@
 /**
- * Byte strings: UTF-8, hexadecimal, and the length-prefixed concatenations of spec/privacy-ledger.md.
+ * Byte strings: UTF-8, hexadecimal, and the length-prefixed concatenations of the ledger (spec: ledger).
  *
  * Written out because core runs in a bare JavaScript realm, where neither `TextEncoder` nor `Buffer` exists.
  */
@@ -90,7 +90,7 @@ export const lp = (text: string): Uint8Array => {
   return concat(u32(bytes.length), bytes)
 }
 
-/** An ASCII label with its final NUL, e.g. `label("sotto/unit/1")` (spec/privacy-ledger.md, notation). */
+/** An ASCII label with its final NUL, e.g. `label("sotto/unit/1")` (spec: ledger, notation). */
 export const label = (text: string): Uint8Array => utf8(`${text}\0`)
 
 export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => {
