@@ -1,3 +1,7 @@
 export { blobStoreLaws, LAW_BUCKETS } from "./BlobStoreLaws.ts"
 export { keyRingLaws } from "./KeyRingLaws.ts"
 export { catches, checkLaw, type Law, type LawOptions, type Mutant } from "./Law.ts"
+export { ledgerKeysLaws } from "./LedgerKeysLaws.ts"
+export { LEDGER_TEST_KEYS, LedgerLab } from "./LedgerLab.ts"
+export { ledgerLaws } from "./LedgerLaws.ts"
+export { layerQuestionScheme, questionLaws, QuestionScheme } from "./QuestionLaws.ts"
