@@ -46,14 +46,14 @@ export const thresholds = (rate: Ratio): Thresholds => {
   return { m, word }
 }
 
-// With x = e^{−λ·2^i}: x / (1 + x) grows with x.
-const digitMass = ({ lo, hi }: Interval, bits: bigint): Interval => {
+/** x / (1 + x) for the enclosed x = e^{−λ·2^i} in 0 … 1; it grows with x. */
+export const digitMass = ({ lo, hi }: Interval, bits: bigint): Interval => {
   const one = 1n << bits
   return { lo: (lo << bits) / (one + lo), hi: (hi << bits) / (one + hi) + 1n }
 }
 
-// tanh(λ/2) = (1 − q) / (1 + q) falls with q.
-const zeroMass = ({ lo, hi }: Interval, bits: bigint): Interval => {
+/** tanh(λ/2) = (1 − q) / (1 + q) for the enclosed q in 0 … 1; it falls with q. */
+export const zeroMass = ({ lo, hi }: Interval, bits: bigint): Interval => {
   const one = 1n << bits
   return { lo: ((one - hi) << bits) / (one + hi), hi: ((one - lo) << bits) / (one + lo) + 1n }
 }

@@ -2,7 +2,7 @@ import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { expNegative } from "../../src/noise/Interval.ts"
 import { rateOf } from "../../src/noise/Rate.ts"
-import { thresholds } from "../../src/noise/Thresholds.ts"
+import { digitMass, thresholds, zeroMass } from "../../src/noise/Thresholds.ts"
 import table from "./thresholds.json" with { type: "json" }
 
 const wordsOf = (epsilon: number, l1: number, depth: number) => {
@@ -45,6 +45,20 @@ describe("Thresholds", () => {
     expect(thresholds({ num: 45n, den: 2n ** 70n }).m).toBe(70)
     expect(thresholds({ num: 45n * 10n ** 30n - 1n, den: 10n ** 30n * 2n ** 70n }).m).toBe(71)
   })
+
+  it("are rounded outwards: an enclosure of x gives one of every mass between its ends", () =>
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 4096n }), fc.bigInt({ min: 0n, max: 4096n }), (a, b) => {
+        const [lo, hi] = a < b ? [a, b] : [b, a]
+        const [digit, zero] = [digitMass({ lo, hi }, 12n), zeroMass({ lo, hi }, 12n)]
+        for (const x of [lo, hi]) {
+          expect(digit.lo * (4096n + x)).toBeLessThanOrEqual(x << 12n)
+          expect(digit.hi * (4096n + x)).toBeGreaterThanOrEqual(x << 12n)
+          expect(zero.lo * (4096n + x)).toBeLessThanOrEqual((4096n - x) << 12n)
+          expect(zero.hi * (4096n + x)).toBeGreaterThanOrEqual((4096n - x) << 12n)
+        }
+      })
+    ))
 
   it("multiply to the geometric mass of their digits", () => {
     const bits = 320n
