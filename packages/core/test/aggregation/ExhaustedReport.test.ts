@@ -41,13 +41,13 @@ describe("ExhaustedReport", () => {
 
   it("leaves absent members out", () => {
     const { attributionDestination: _, sourceRegistrationTime: __, ...rest } = VALID_INFO
-    const text = printExhaustedReport([{ filteringId: 2n ** 64n - 1n, sharedInfo: { ...rest, api: "shared-storage" } }])
+    const text = printExhaustedReport([{ filteringId: 5n, sharedInfo: { ...rest, api: "shared-storage" } }])
     expect(JSON.parse(text)).toEqual({
       privacy_budget_exhausted_info: {
         aggregatable_input_budget_consumption_info: [
           {
             aggregateable_input_budget_id: {
-              filtering_id: 18446744073709551615,
+              filtering_id: 5,
               relevant_shared_info: {
                 api: "shared-storage",
                 reporting_origin: "https://www.origin.com",
@@ -59,8 +59,10 @@ describe("ExhaustedReport", () => {
         ]
       }
     })
-    expect(text).toContain('"filtering_id" : 18446744073709551615,')
   })
+
+  it("writes a filtering id as a bare number, beyond what doubles hold", () =>
+    expect(printExhaustedReport([unit(2n ** 64n - 1n)])).toContain('"filtering_id" : 18446744073709551615,'))
 
   it.each([
     [0, 0, "0.0"],

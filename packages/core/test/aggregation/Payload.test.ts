@@ -108,7 +108,9 @@ const golden = (folder: string): ReadonlyArray<Uint8Array> =>
     .flatMap((file) => JSON.parse(readFileSync(fixture(`goldens/${folder}/${file}`), "utf8")) as ReadonlyArray<string>)
     .map((text) => new Uint8Array(Buffer.from(text, "base64")))
 
-const goldens = readdirSync(fixture("goldens/")).flatMap(golden)
+const goldens = readdirSync(fixture("goldens/"), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .flatMap((entry) => golden(entry.name))
 
 // As Chrome writes a contribution, with and without an id.
 const BUCKET = "0123456789abcdef"
@@ -197,6 +199,16 @@ describe("Payload", () => {
 
   it("takes an absent id as 0, also behind a contribution that had one", () =>
     expect(decode(payload(WITH_ID, WITHOUT_ID)).contributions.map((c) => c.id)).toEqual([9n, 0n]))
+
+  it("takes an absent id as 0 in the general form too, in rows that were used before", () => {
+    const sink = new Contributions(4)
+    const withId = payload(WITH_ID)
+    decodePayload(withId, 0, withId.length, sink)
+    sink.clear()
+    const general = payload(cbor(0xa2, 0x66, "bucket", 0x41, 1, 0x65, "value", 0x41, 2))
+    expect(decodePayload(general, 0, general.length, sink)).toBe(PAYLOAD_HISTOGRAM)
+    expect(sink.toArray()).toEqual([{ bucket: 1n, value: 2, id: 0n }])
+  })
 
   it("takes missing data as no contributions", () => {
     expect(decode(cbor(0xa1, OPERATION))).toEqual(empty)
