@@ -147,11 +147,12 @@ const main = async (): Promise<void> => {
 
   chapter(4, "The reports that Chrome encrypted")
   say(
-    "Eight reports from Chromium's tests, sealed in 2009's clock for a published key. They carry few report ids, and a report"
+    "Reports from Chromium's tests, sealed by the clock of 2009 for a published key. They all carry one report id, and a"
   )
   say(
-    "id counts once, so most of them are dropped as duplicates. The sums are tiny: this is a debug run, which shows them exactly."
+    "report id counts once: the first that is valid counts, the others are dropped as duplicates. Half of them were made"
   )
+  say("without debug mode, which a debug run leaves out. The sum is tiny, so this is a debug run: it shows it exactly.")
   cpSync(join(home, "test/fixtures/goldens"), at("chrome"), { recursive: true })
   cpSync(join(home, "test/fixtures/goldens/keys.json"), at("chrome-keys.json"))
   spawnSync("chmod", ["600", at("chrome-keys.json")])

@@ -1,1 +1,2 @@
-export {}
+export { aggregate, type AggregateOptions, type AggregateResult } from "./Aggregate.ts"
+export { SottoError } from "./SottoError.ts"
