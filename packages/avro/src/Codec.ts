@@ -37,7 +37,10 @@ export const decompress = (
   }
 }
 
-/** Raw deflate (RFC 1951): no header, no checksum, so the end of the data must be the end of the block. */
+/**
+ * Raw deflate (RFC 1951). Bytes behind the end of the data are left alone: Python's writers cut a zlib stream (RFC 1950)
+ * out of its frame and leave some of its checksum there.
+ */
 const inflate = (
   file: string,
   block: Block,
@@ -45,13 +48,8 @@ const inflate = (
   tooLarge: () => AvroRejected
 ): Uint8Array | AvroRejected => {
   try {
-    const { buffer, engine } = inflateRawSync(block.bytes, {
-      info: true,
-      maxOutputLength: limits.blockBytes
-    }) as unknown as { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } }
-    if (engine.bytesWritten !== block.bytes.length)
-      return avroRejected(file, block.offset, "the block has bytes after its compressed data")
-    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+    const data = inflateRawSync(block.bytes, { maxOutputLength: limits.blockBytes })
+    return new Uint8Array(data.buffer, data.byteOffset, data.length)
   } catch (error) {
     if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return tooLarge()
     return avroRejected(file, block.offset, "the block is not valid deflate data")

@@ -2,7 +2,7 @@ import { AVRO_LIMITS, type AvroLimits } from "./AvroLimits.ts"
 import { isRejected, type AvroRejected } from "./AvroRejected.ts"
 import type { Block, ContainerHeader } from "./Container.ts"
 import { Cursor } from "./internal/Cursor.ts"
-import { blockFault, compilePlan, rowsFit, walkRow } from "./internal/FieldPlan.ts"
+import { blockFault, compilePlan, rowsFit, walkRows } from "./internal/FieldPlan.ts"
 
 const FIELDS = ["bucket"]
 
@@ -40,24 +40,28 @@ export const domainScanner = (
 ): DomainScanner | AvroRejected => {
   const plan = compilePlan(file, header.schema, FIELDS, limits)
   if (isRejected(plan)) return plan
-  const found = new Uint32Array(2)
+  let found = new Uint32Array(0)
   return {
     scan: (block, data, target) => {
       const misfit = rowsFit(file, block, data, FIELDS.length)
       if (misfit !== undefined) return misfit
       const size = BUCKET_BYTES * block.rows
       const out = target !== undefined && target.length >= size ? target.subarray(0, size) : new Uint8Array(size)
+      if (found.length < 2 * block.rows) found = new Uint32Array(2 * block.rows)
       const cursor = new Cursor(data, limits)
-      let row = 0
-      for (; row < block.rows && walkRow(plan, cursor, found, 0); row++) {
-        const [at, bytes] = found as unknown as [number, number]
+      const walked = walkRows(plan, cursor, block.rows, found, 2)
+      const fault = blockFault(file, block, cursor, walked)
+      if (fault !== undefined) return fault
+      for (let row = 0; row < block.rows; row++) {
+        const at = found[2 * row] as number
+        const bytes = found[2 * row + 1] as number
         if (bytes > BUCKET_BYTES) return { _tag: "BucketTooLong", file, offset: block.offset, row, bytes }
         const to = BUCKET_BYTES * row
         const from = to + BUCKET_BYTES - bytes
-        out.fill(0, to, from)
+        for (let i = to; i < from; i++) out[i] = 0
         for (let i = 0; i < bytes; i++) out[from + i] = data[at + i] as number
       }
-      return blockFault(file, block, cursor, row) ?? out
+      return out
     }
   }
 }

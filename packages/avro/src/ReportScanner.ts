@@ -2,7 +2,7 @@ import { AVRO_LIMITS, type AvroLimits } from "./AvroLimits.ts"
 import { isRejected, type AvroRejected } from "./AvroRejected.ts"
 import type { Block, ContainerHeader } from "./Container.ts"
 import { Cursor } from "./internal/Cursor.ts"
-import { blockFault, compilePlan, rowsFit, walkRow } from "./internal/FieldPlan.ts"
+import { blockFault, compilePlan, rowsFit, walkRows } from "./internal/FieldPlan.ts"
 
 const FIELDS = ["payload", "key_id", "shared_info"]
 
@@ -33,8 +33,7 @@ export const reportScanner = (
       const size = REPORT_COLUMNS * block.rows
       const out = table !== undefined && table.length >= size ? table.subarray(0, size) : new Uint32Array(size)
       const cursor = new Cursor(data, limits)
-      let row = 0
-      while (row < block.rows && walkRow(plan, cursor, out, REPORT_COLUMNS * row)) row++
+      const row = walkRows(plan, cursor, block.rows, out, REPORT_COLUMNS)
       return blockFault(file, block, cursor, row) ?? out
     }
   }
