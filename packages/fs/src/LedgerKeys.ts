@@ -35,7 +35,7 @@ export const layerFileLedgerKeys = (file: string) =>
       }
       return LedgerKeys.of({
         capabilities: { head: true },
-        ledgerId: Effect.succeed(bytesOf(first.ledgerId)),
+        ledgerId: Effect.sync(() => bytesOf(first.ledgerId)),
         fingerprintKey: Effect.map(
           edge(file, () => readKeys(file)),
           (keys) => new SecretBytes(keys.fingerprintKey)

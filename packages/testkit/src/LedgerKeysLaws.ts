@@ -77,7 +77,7 @@ export const ledgerKeysLaws: ReadonlyArray<Law<LedgerKeys>> = [
     rule: "An unknown id is NoiseKeyMissing and never another key.",
     mutants: [
       mutant("falls back to the active key", (right) => ({
-        noiseKey: (id) => Effect.catch(right.noiseKey(id), () => right.activeNoiseKey)
+        noiseKey: (id) => Effect.catchTag(right.noiseKey(id), "NoiseKeyMissing", () => right.activeNoiseKey)
       }))
     ],
     property: property(
