@@ -11,6 +11,7 @@ export default defineConfig(({ mode }) => ({
     exclude: mode === "slow" ? ["**/node_modules/**"] : ["**/node_modules/**", "**/*.slow.test.ts"],
     pool: "forks",
     execArgv: ["--conditions=@sotto/source"],
+    setupFiles: ["./test/support/Seed.ts"],
     reporters: ["default", "./test/support/CountsReporter.ts"],
     testTimeout: mode === "slow" ? 300_000 : 30_000
   }

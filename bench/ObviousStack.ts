@@ -36,7 +36,7 @@ export const sumReports = async (
     kdf: new HkdfSha256(),
     aead: new Chacha20Poly1305()
   })
-  const recipientKey = await suite.kem.importKey("raw", privateKey.slice().buffer as ArrayBuffer, false)
+  const recipientKey = await suite.kem.importKey("raw", Uint8Array.from(privateKey).buffer, false)
   const [sums, seen] = [new Map<bigint, bigint>(), new Set<string>()]
   let reports = 0
   const rows = createReadStream(file).pipe(new avro.streams.BlockDecoder())
