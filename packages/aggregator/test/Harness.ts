@@ -154,7 +154,7 @@ export const RULES: SumRules = {
   checks: "full",
   reporter: { _tag: "Site", reportingSite: SITE },
   siteOf: (origin) =>
-    /^https:\/\/(\w+\.)?example\.com$/.test(origin) ? SITE : /\.org$/.test(origin) ? "https://x.org" : undefined,
+    /^https:\/\/(\w+\.)?example\.com$/.test(origin) ? SITE : origin.endsWith(".org") ? "https://x.org" : undefined,
   filteringIds: filteringIds([0n]),
   debugRun: false,
   fingerprintKey: new SecretBytes(new Uint8Array(32).fill(9))

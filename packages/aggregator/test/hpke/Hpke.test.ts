@@ -165,10 +165,8 @@ describe("open", () => {
 })
 
 const GOLDENS = new URL("../../../../test/fixtures/goldens/", import.meta.url)
-const goldens = readdirSync(GOLDENS).flatMap((folder) =>
-  readdirSync(new URL(`${folder}/`, GOLDENS))
-    .filter((file) => /^report_\d+\.json$/.test(file))
-    .map((file) => `${folder}/${file}`)
+const goldens = (readdirSync(GOLDENS, { recursive: true }) as Array<string>).filter((file) =>
+  /\/report_\d+\.json$/.test(file)
 )
 
 describe("reports that Chrome encrypted", () => {
