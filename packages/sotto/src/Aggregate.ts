@@ -64,8 +64,9 @@ export interface AggregateResult {
   /** Names this question again. */
   readonly asOf: Date
   readonly files: ReadonlyArray<string>
+  /** `uncertain`: the ledger failed in the middle of paying; asking again is charged at most once. */
   readonly budget:
-    | { readonly charged: boolean; readonly firstAskedAt?: Date }
+    | { readonly charged: boolean | "uncertain"; readonly firstAskedAt?: Date }
     | {
         readonly charged: false
         readonly short: ReadonlyArray<{ readonly unit: string; readonly origin: string; readonly remaining: string }>
@@ -168,8 +169,8 @@ const resultOf = (result: AggregationResult, request: LocalAggregation): Aggrega
               remaining: remaining === 0 ? "0" : printEpsilon(remaining as Epsilon)
             }))
           }
-        : budget._tag === "NotAsked"
-          ? { charged: false }
+        : budget._tag === "NotAsked" || budget._tag === "Uncertain"
+          ? { charged: budget._tag === "Uncertain" ? "uncertain" : false }
           : { charged: budget._tag === "Charged", firstAskedAt: new Date(budget.chargedAt) },
     errors: errorCounts(errors).map(({ category, count }) => ({ category, count })),
     unprotected: {
