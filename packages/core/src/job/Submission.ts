@@ -16,7 +16,7 @@ export const submissionFaults = (
   const fault = (sound: boolean, sentence: string) => (sound ? [] : [sentence])
   return [
     ...fault(submission.kind === kind.name && relation === kind.relation, `the submission is not of kind ${kind.name}`),
-    ...fault(isName(submission.id), `id ${NAME_RULE}`),
+    ...fault(/^[!-~]{1,200}$/.test(submission.id), "id is a text of 1 to 200 visible ASCII characters"),
     ...fault(isName(submission.tenant), `tenant ${NAME_RULE}`),
     ...fault(key === null || isName(key), `key ${NAME_RULE}`),
     ...fault(concurrencyKey === null || isName(concurrencyKey), `concurrencyKey ${NAME_RULE}`),

@@ -182,9 +182,8 @@ export class JobStore extends Context.Service<
     ): Effect.Effect<ReadonlyArray<RenewAnswer>, JobStoreUnavailable>
 
     /**
-     * At most `limit` jobs of any tenant to look at, the longest overdue first. Giving one out as `ready` notes it, so
-     * that the others get their turn (`ANNOUNCE_AGAIN_MS`); leases and timers stay due until they are dealt with, and none
-     * that cannot be dealt with keeps others out for good: `ready` ones count in a limit of their own.
+     * At most `limit` jobs of any tenant for each cause, the longest overdue first. Giving one out as `ready` notes it, so
+     * that the others get their turn (`ANNOUNCE_AGAIN_MS`); leases and timers stay due until they are dealt with.
      */
     due(limit: number): Effect.Effect<ReadonlyArray<DueJob>, JobStoreUnavailable>
 

@@ -16,7 +16,7 @@ export class RecordTooLarge extends Schema.TaggedError<RecordTooLarge>()("Record
 
 export const MAX_RECORD_BYTES = 65_536
 
-/** Where a record is. Each part is 1 … 200 characters without control characters; they are compared by code units. */
+/** Where a record is. Each part is 1 … 200 characters without control characters. */
 export interface RecordId {
   readonly collection: string
   readonly tenant: string
@@ -73,7 +73,7 @@ export class Records extends Context.Service<
 
     /**
      * At most `limit` (1 … 1000) records whose key starts with `prefix` and lies above `after` (`null`: from the start),
-     * by key in the order of code units (JavaScript's `<`).
+     * ordered by the UTF-8 bytes of the key.
      */
     scan(
       place: { readonly collection: string; readonly tenant: string; readonly prefix: string },
