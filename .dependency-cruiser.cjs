@@ -68,6 +68,13 @@ module.exports = {
       to: { pathNot: "^packages/core/src/machine/" }
     },
     {
+      name: "core-jobs-are-data",
+      comment: "what decides about jobs imports the machine; only a kind has schemas",
+      severity: "error",
+      from: { path: "^packages/core/src/job/", pathNot: "^packages/core/src/job/Kind\\.ts$" },
+      to: { pathNot: "^packages/core/src/(job|machine)/" }
+    },
+    {
       name: "core-effect-modules",
       comment: "core uses effect through sub-paths with stable symbols",
       severity: "error",

@@ -18,6 +18,7 @@ import {
   type JobState,
   type Lifecycle,
   type LifecycleEvent,
+  type LifecycleRow,
   type Millis,
   type Relation,
   relations
@@ -91,6 +92,8 @@ export interface KindOptions<Name extends string, P, R, F, Word extends string> 
   readonly perTenant?: number
   readonly perKey?: number
 }
+
+type AnyOptions = KindOptions<string, unknown, unknown, unknown, string>
 
 export interface JobKind<
   Name extends string = string,
@@ -272,13 +275,16 @@ export const submissionOf = (
   retentionMs: kind.times.retentionMs
 })
 
-const restricted = ({
-  relation,
-  without
-}: Pick<KindOptions<string, unknown, unknown, unknown, string>, "relation" | "without">) => {
+const restricted = ({ relation, without }: Pick<AnyOptions, "relation" | "without">) => {
   const states = new Set<string>(without?.states)
   const events = new Set<string>(without?.events)
-  return restrict(relations[relation], ({ from, on, to }) => !states.has(from) && !states.has(to) && !events.has(on))
+  const all = relations[relation]
+  const wanted = ({ from, on, to }: LifecycleRow) => !states.has(from) && !states.has(to) && !events.has(on)
+  // Where a step is gone, what stood in for it when there was nothing to do goes too.
+  const moves = ({ from, on }: LifecycleRow, rows: Lifecycle["rows"]) =>
+    rows.some((row) => row.from === from && row.on === on && row.same !== true)
+  const kept = all.rows.filter(wanted)
+  return restrict(all, (row) => wanted(row) && (moves(row, kept) || !moves(row, all.rows)))
 }
 
 /** Rows without which a kind has a way out on paper only: a dead worker's job must come back, a wait must end. */

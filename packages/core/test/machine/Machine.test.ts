@@ -20,7 +20,12 @@ const states = ["a", "b", "c", "d", "e"]
 const state = fc.constantFrom(...states)
 const condition = fc.constantFrom("g", "not g", "h", "not h")
 const row: fc.Arbitrary<AnyRow> = fc
-  .record({ from: state, on: fc.constantFrom("x", "y"), to: state, guard: fc.option(fc.array(condition, { maxLength: 2 })) })
+  .record({
+    from: state,
+    on: fc.constantFrom("x", "y"),
+    to: state,
+    guard: fc.option(fc.array(condition, { maxLength: 2 }))
+  })
   .map(({ guard, ...rest }) => (guard === null ? rest : { ...rest, guard }))
 const machine: fc.Arbitrary<AnyMachine> = fc.record({
   start: fc.constant("a"),
@@ -30,7 +35,8 @@ const machine: fc.Arbitrary<AnyMachine> = fc.record({
 
 /** Whether `to` can be reached, by trying every path as long as there are states. */
 const leads = ({ rows }: AnyMachine, from: string, to: string, steps = states.length): boolean =>
-  from === to || (steps > 0 && rows.some((row) => row.from === from && leads({ rows } as AnyMachine, row.to, to, steps - 1)))
+  from === to ||
+  (steps > 0 && rows.some((row) => row.from === from && leads({ rows } as AnyMachine, row.to, to, steps - 1)))
 
 const light: AnyMachine = {
   start: "off",
@@ -114,7 +120,14 @@ describe("Machine", () => {
         { from: "a", on: "x", to: "d", ...(other === undefined ? {} : { guard: other }) }
       ]
     })
-    for (const m of [twice(), twice("g"), twice(undefined, "g"), twice("g", "g"), twice("g", "h"), twice("g", "not h")]) {
+    for (const m of [
+      twice(),
+      twice("g"),
+      twice(undefined, "g"),
+      twice("g", "g"),
+      twice("g", "h"),
+      twice("g", "not h")
+    ]) {
       expect(faultsOf(m)).toMatchObject([{ _tag: "Ambiguous", state: "a", event: "x", hint: expect.any(String) }])
     }
     expect(faultsOf(twice("g", "not g"))).toEqual([])
