@@ -96,14 +96,13 @@ export interface DueJob {
   readonly id: string
   readonly kind: string
   /**
-   * `lease`: its lease is over, expire it. `timer`: `row.timer` is due, ring it. `ready`: it may be claimed and was not
-   * announced for a while, announce it.
+   * `lease`: its lease is over, expire it. `timer`: `row.timer` is due, ring it. `ready`: it may be claimed, announce it.
    */
   readonly because: "lease" | "timer" | "ready"
 }
 
-/** How long a job that was given out as `ready`, and not claimed since, is not given out again. */
-export const ANNOUNCE_AGAIN_MS = 10_000
+/** How long a job that `due` gave out is not given out again for the same cause. */
+export const DUE_AGAIN_MS = 5_000
 
 /** All given conditions must hold; an empty list matches nothing. Times are inclusive. */
 export interface JobFilter {
@@ -182,10 +181,10 @@ export class JobStore extends Context.Service<
     ): Effect.Effect<ReadonlyArray<RenewAnswer>, JobStoreUnavailable>
 
     /**
-     * At most `limit` jobs of any tenant for each cause, the longest overdue first. Giving one out as `ready` notes it, so
-     * that the others get their turn (`ANNOUNCE_AGAIN_MS`); leases and timers stay due until they are dealt with.
+     * At most `limit` jobs of these kinds, of any tenant, for each cause; the longest overdue first. Giving one out notes
+     * it (`DUE_AGAIN_MS`), so that jobs that nobody can deal with keep no others out.
      */
-    due(limit: number): Effect.Effect<ReadonlyArray<DueJob>, JobStoreUnavailable>
+    due(kinds: ReadonlyArray<string>, limit: number): Effect.Effect<ReadonlyArray<DueJob>, JobStoreUnavailable>
 
     /** At most `limit` events with a number above `after` (0: from the start), in order. */
     events(
