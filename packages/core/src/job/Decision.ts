@@ -22,7 +22,7 @@ import {
 } from "./Lifecycle.ts"
 import type { Condition } from "../machine/Machine.ts"
 import { retryAt } from "./Retry.ts"
-import { submissionFaults } from "./Submission.ts"
+import { commandFaults, submissionFaults } from "./Submission.ts"
 
 /** The part of a kind that decides. */
 export interface KindRules {
@@ -40,12 +40,12 @@ export interface Rejected {
   readonly _tag: "Rejected"
   readonly state: JobState | "Absent"
   readonly event: LifecycleEvent
-  /** `staleLease`: another epoch, or nobody holds the job. `invalid`: the options of a submission; see `message`. */
+  /** `staleLease`: another epoch, or nobody holds the job. `invalid`: something in the command is out of range; see `message`. */
   readonly reason: Condition<Guard> | "notListed" | "staleLease" | "invalid"
   readonly message: string
 }
 
-/** `job` is the fold after `events`; `undefined` for a command that found no job and made none. */
+/** `job` is the job after `events`; without events it is the one that was given. */
 export interface Accepted {
   readonly _tag: "Accepted"
   readonly events: ReadonlyArray<JobEvent>
@@ -71,6 +71,8 @@ export const decide = (kind: KindRules, job: Job | undefined, command: Command, 
   if (isWorkerCommand(command) && (job.holder === null || job.epoch !== command.epoch)) {
     return rejected(job.state, event, "staleLease")
   }
+  const faults = commandFaults(command)
+  if (faults.length > 0) return { ...rejected(job.state, event, "invalid"), message: faults.join("; ") }
   const facts = factsOf(job, command, now)
   const stepped = step(kind.lifecycle, job.state, event, (guard) => guards[guard](facts))
   if (stepped._tag === "Refused") return rejected(job.state, event, stepped.reason)

@@ -262,7 +262,6 @@ const settle = (before: Job, changed: Job, event: EventStamp & Pick<EventBody, "
     readyAt: state === "Queued" && changed.relation === "leased" ? (changed.readyAt ?? at) : null,
     awaiting: state === "AwaitingInput" || state === "AwaitingExternal" ? changed.awaiting : null,
     outcome: ended ? changed.outcome : null,
-    dead: ended && changed.dead,
     updatedAt: event._tag === "Heard" ? before.updatedAt : at,
     finishedAt,
     retainUntil: finishedAt === null ? null : finishedAt + changed.retentionMs

@@ -1,3 +1,4 @@
+import type { Command } from "./Command.ts"
 import type { Submission } from "./Event.ts"
 import type { Relation } from "./Lifecycle.ts"
 import { retryFaults } from "./Retry.ts"
@@ -19,6 +20,7 @@ export const submissionFaults = (
     ...fault(/^[!-~]{1,200}$/.test(submission.id), "id is a text of 1 to 200 visible ASCII characters"),
     ...fault(isName(submission.tenant), `tenant ${NAME_RULE}`),
     ...fault(key === null || isName(key), `key ${NAME_RULE}`),
+    ...fault(submission.name === null || isName(submission.name), `name ${NAME_RULE}`),
     ...fault(concurrencyKey === null || isName(concurrencyKey), `concurrencyKey ${NAME_RULE}`),
     ...fault(
       Number.isInteger(priority) && Math.abs(priority) <= MAX_PRIORITY,
@@ -47,6 +49,23 @@ const NAME_RULE = `is a text of 1 to ${MAX_NAME} characters without control char
 /** Databases, headers and logs agree on texts without control characters. */
 export const isName = (text: string): boolean =>
   text.length >= 1 && text.length <= MAX_NAME && ![...text].some((c) => c < " " || c === "\u007f")
+
+/** A sentence for everything in a command that is out of range: keys are names, waits are durations. */
+export const commandFaults = (command: Command): ReadonlyArray<string> => {
+  const named = [
+    ...("key" in command ? [command.key] : []),
+    ...("id" in command ? [command.id] : []),
+    ...("by" in command ? [command.by] : []),
+    ...("worker" in command ? [command.worker] : []),
+    ...(command._tag === "Rename" && command.name !== null ? [command.name] : [])
+  ]
+  return [
+    ...named.filter((text) => !isName(text)).map((text) => `${JSON.stringify(text)} is no name: a name ${NAME_RULE}`),
+    ...("waitMs" in command && !isDuration(command.waitMs)
+      ? [`waitMs is a whole number of milliseconds from 1, not ${command.waitMs}`]
+      : [])
+  ]
+}
 
 const isMillis = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
 

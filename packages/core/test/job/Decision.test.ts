@@ -450,6 +450,23 @@ describe("decide", () => {
     expect(decide(automation, done, reset, 2_000)).toMatchObject({ state: "Succeeded", reason: "notListed" })
   })
 
+  it("keeps when it first ran in a session, and when it ended, whatever comes after", () => {
+    const again = after(automation, ...running, ({ epoch }) => ({ _tag: "Release", epoch }), ...running)
+    expect(again.startedAt).toBe(1_002)
+    const done = accepted(decide(automation, again, { _tag: "Succeed", epoch: 2, result: 1 }, 5_000)).job
+    const renamed = accepted(decide(automation, done, { _tag: "Rename", name: "n" }, 6_000)).job
+    expect(renamed).toMatchObject({ name: "n", finishedAt: 5_000, updatedAt: 6_000, outcome: { result: 1 } })
+    expect(renamed.retainUntil).toBe(5_000 + renamed.retentionMs)
+  })
+
+  it("may be purged when it has been kept for long enough after its end", () => {
+    const done = after(automation, ...running, ({ epoch }) => ({ _tag: "Succeed", epoch, result: 1 }))
+    const until = (done.finishedAt ?? 0) + 14 * 86_400_000
+    expect(isPurgeable(done, until - 1)).toBe(false)
+    expect(isPurgeable(done, until)).toBe(true)
+    expect(isPurgeable(submitted(automation), Number.MAX_SAFE_INTEGER)).toBe(false)
+  })
+
   it("emits an output once in a session", () => {
     const emit = ({ epoch }: Job): Command => ({ _tag: "Emit", epoch, key: "o" })
     const job = after(automation, ...running, emit)

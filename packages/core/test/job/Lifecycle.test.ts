@@ -118,6 +118,8 @@ describe("the relations", () => {
     const own = (lifecycle: typeof leased) => JOB_STATES.filter((state) => statesOf(lifecycle).includes(state))
     expect(own(leased)).toEqual(JOB_STATES.filter((state) => state !== "Cancelling" && state !== "Unknown"))
     expect(own(reported)).toEqual(JOB_STATES.filter((state) => !state.startsWith("Awaiting")))
+    const all = Object.values(relations).flatMap((one) => statesOf(one))
+    expect([...new Set(all)].sort()).toEqual(["Absent", ...JOB_STATES].sort())
     expect(TERMINAL.every((state) => isTerminal(state))).toBe(true)
     expect(JOB_STATES.filter((state) => isTerminal(state))).toEqual([...TERMINAL])
   })

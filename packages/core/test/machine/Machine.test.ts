@@ -108,6 +108,15 @@ describe("Machine", () => {
       reason: "not safe"
     })
     expect(step(light, "on", "break", () => false)).toMatchObject({ reason: "power" })
+    const two: AnyMachine = {
+      start: "a",
+      terminal: ["d"],
+      rows: [
+        { from: "a", on: "x", to: "d", guard: "g" },
+        { from: "a", on: "x", to: "a", guard: ["not g", "h"] }
+      ]
+    }
+    expect(step(two, "a", "x", () => false)).toMatchObject({ _tag: "Refused", reason: "g" })
     expect(step(light, "gone", "press", () => true)).toMatchObject({ _tag: "Refused", reason: "notListed" })
   })
 
