@@ -1,0 +1,58 @@
+import type { Rejected } from "@sotto/core/job"
+import * as Schema from "effect/Schema"
+
+/** No kind of this name is registered here. */
+export class UnknownKind extends Schema.TaggedError<UnknownKind>()("UnknownKind", {
+  kind: Schema.String,
+  message: Schema.String
+}) {}
+
+/** This tenant has no such job: it never had, or the job was kept for as long as its kind says and is gone. */
+export class UnknownJob extends Schema.TaggedError<UnknownJob>()("UnknownJob", {
+  id: Schema.String,
+  message: Schema.String
+}) {}
+
+/** Parameters or options are not what the kind takes; nothing was submitted. */
+export class InvalidSubmission extends Schema.TaggedError<InvalidSubmission>()("InvalidSubmission", {
+  kind: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The key names another job: one with other parameters. */
+export class KeyTaken extends Schema.TaggedError<KeyTaken>()("KeyTaken", {
+  /** The job that has the key. */
+  id: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The job is where this cannot be done; nothing changed. */
+export class CommandRefused extends Schema.TaggedError<CommandRefused>()("CommandRefused", {
+  id: Schema.String,
+  state: Schema.String,
+  event: Schema.String,
+  /** A guard of the lifecycle, `not` a guard, or `notListed`. */
+  reason: Schema.String,
+  message: Schema.String
+}) {}
+
+/** A worker wrote under a lease that is not current. */
+export class LeaseEnded extends Schema.TaggedError<LeaseEnded>()("LeaseEnded", {
+  because: Schema.Literals(["expired", "superseded", "cancelled", "reset"]),
+  message: Schema.String
+}) {}
+
+export const unknownKind = (kind: string, known: ReadonlyArray<string>): UnknownKind =>
+  new UnknownKind({
+    kind,
+    message: `No kind of job is called "${kind}" here. Register it, or use one of: ${known.join(", ") || "(none)"}.`
+  })
+
+export const unknownJob = (id: string): UnknownJob =>
+  new UnknownJob({ id, message: `There is no job "${id}". Check the id and the tenant.` })
+
+export const refused = (id: string, { state, event, reason, message }: Rejected): CommandRefused =>
+  new CommandRefused({ id, state, event, reason, message: `${message}. The job was left as it is.` })
+
+export const leaseEnded = (because: LeaseEnded["because"]): LeaseEnded =>
+  new LeaseEnded({ because, message: `The lease is over (${because}): stop, another worker may have the job.` })
