@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer"
-import { existsSync } from "node:fs"
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite"
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite"
 import {
   type ChainHash,
   decideRollback,
@@ -25,11 +24,9 @@ import {
 } from "@sotto/core/budget"
 import { BudgetLedger, ledgerRolledBack, LedgerUnavailable, requireIdentity } from "@sotto/core/ports/BudgetLedger"
 import { identityOf } from "@sotto/core/ports/LedgerKeys"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
-import { APPLICATION_ID, MIGRATIONS } from "./Schema.ts"
+import { openDatabase, type Voice } from "./internal/Database.ts"
 
 export interface SqliteLedgerOptions {
   /** Path of the ledger file; `:memory:` for a database of this process only. */
@@ -61,33 +58,15 @@ export const layerSqliteBudgetLedgerReadOnly = (options: Pick<SqliteLedgerOption
 const open = Effect.fn("openSqliteLedger")(function* (
   options: SqliteLedgerOptions & { readonly identity?: LedgerIdentity }
 ) {
-  const { file, identity, busyMs = 10_000 } = options
+  const { file, identity } = options
   const policy = { ...LEDGER_POLICY, ...options.policy }
-  const attempt = <A>(body: () => A): Effect.Effect<A, LedgerUnavailable> =>
-    Effect.suspend(() => {
-      try {
-        return Effect.succeed(body())
-      } catch (cause) {
-        const refusal = cause instanceof LedgerUnavailable ? cause : unavailable(file, cause)
-        return refusal === undefined ? Effect.die(cause) : Effect.fail(refusal)
-      }
-    })
-  // SQLite's own waiting would block the thread; between attempts other work goes on.
-  const waiting = <A>(effect: Effect.Effect<A, LedgerUnavailable>) =>
-    Effect.retry(effect, {
-      while: (error) => error.because === "busy",
-      schedule: Schedule.spaced("5 millis").pipe(Schedule.jittered),
-      times: Math.ceil(busyMs / 5)
-    })
-
-  if (options.mustExist === true && !existsSync(file)) {
-    return yield* new LedgerUnavailable({ because: "missing", message: `There is no budget ledger at ${file}.` })
-  }
-  const db = yield* Effect.acquireRelease(
-    attempt(() => new DatabaseSync(file, { readOnly: identity === undefined, timeout: 0 })),
-    (opened) => Effect.sync(() => opened.close())
-  )
-  const stored = yield* waiting(attempt(() => prepare(db, file, identity)))
+  const { db, read, change } = yield* openDatabase({ ...options, readOnly: identity === undefined }, voice)
+  const stored = yield* identity === undefined
+    ? Effect.flatMap(
+        read(() => identityIn(db)),
+        (found) => (found === undefined ? Effect.fail(empty(file)) : Effect.succeed(found))
+      )
+    : change(() => claimIdentity(db, identity))
   if (identity !== undefined) yield* requireIdentity(stored, identity)
 
   const sql = statements(db)
@@ -163,13 +142,6 @@ const open = Effect.fn("openSqliteLedger")(function* (
     sql.remember.run(scope, spender, blob(fingerprint))
   }
 
-  const read = <A>(body: () => A) => waiting(attempt(() => inTransaction(db, "begin", body)))
-  const change = <A>(body: (now: number) => A) =>
-    waiting(
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        attempt(() => inTransaction(db, "begin immediate", () => body(now)))
-      )
-    )
   const rollbacksOf = (name: string): ReadonlyArray<RollbackAccepted> =>
     sql.rollbacks.all(scopeId(name) ?? -1).map((row) => ({
       _tag: "RollbackAccepted",
@@ -222,45 +194,29 @@ const open = Effect.fn("openSqliteLedger")(function* (
   })
 })
 
-/** Settings, identity check of the file, migrations. Without an identity (read only) nothing is written. */
-const prepare = (db: DatabaseSync, file: string, identity: LedgerIdentity | undefined): LedgerIdentity => {
-  const pragma = (name: string): number => Number(Object.values(db.prepare(`pragma ${name}`).get() ?? {})[0])
-  const application = pragma("application_id")
-  const version = pragma("user_version")
-  const isEmpty = pragma("schema_version") === 0
-  if (application !== APPLICATION_ID && !(isEmpty && application === 0)) {
-    throw new LedgerUnavailable({
-      because: "not-a-ledger",
-      message: `${file} is a database of something else, not a budget ledger. It was left as it is; name another file.`
-    })
-  }
-  if (version > MIGRATIONS.length) {
-    throw new LedgerUnavailable({
-      because: "newer",
-      message:
-        `The budget ledger ${file} was written by a newer version (format ${version}, this one knows ` +
-        `${MIGRATIONS.length}). Use that version.`
-    })
-  }
-  if (identity !== undefined) {
-    db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on")
-    inTransaction(db, "begin immediate", () => {
-      const from = pragma("user_version")
-      for (const migration of MIGRATIONS.slice(from)) db.exec(migration)
-      if (from < MIGRATIONS.length) {
-        db.exec(`pragma application_id = ${APPLICATION_ID}; pragma user_version = ${MIGRATIONS.length}`)
-      }
-      db.prepare("insert or ignore into ledger (one, ledger_id, fingerprint_kcv) values (1, ?, ?)").run(
-        blob(identity.ledgerId),
-        blob(identity.fingerprintKcv)
-      )
-    })
-  }
-  const row = version === 0 && identity === undefined ? undefined : db.prepare("select * from ledger").get()
-  if (row === undefined) {
-    throw new LedgerUnavailable({ because: "not-a-ledger", message: `${file} is empty, not a budget ledger.` })
-  }
-  return { ledgerId: hex(row["ledger_id"]), fingerprintKcv: hex<KeyCheck>(row["fingerprint_kcv"]) }
+const voice: Voice<LedgerUnavailable> = {
+  what: "budget ledger",
+  nothing: "Nothing was charged",
+  again: "Try again with the same question: it is paid once.",
+  refuse: (because, message) =>
+    new LedgerUnavailable({ because: because === "foreign" ? "not-a-ledger" : because, message })
+}
+
+const empty = (file: string) =>
+  new LedgerUnavailable({ because: "not-a-ledger", message: `${file} holds no budget ledger yet.` })
+
+const identityIn = (db: DatabaseSync): LedgerIdentity | undefined => {
+  const row = db.prepare("select * from ledger").get()
+  return row && { ledgerId: hex(row["ledger_id"]), fingerprintKcv: hex<KeyCheck>(row["fingerprint_kcv"]) }
+}
+
+/** The identity that a ledger was begun with; a new one gets `identity`. */
+const claimIdentity = (db: DatabaseSync, identity: LedgerIdentity): LedgerIdentity => {
+  db.prepare("insert or ignore into ledger (one, ledger_id, fingerprint_kcv) values (1, ?, ?)").run(
+    blob(identity.ledgerId),
+    blob(identity.fingerprintKcv)
+  )
+  return identityIn(db) ?? identity
 }
 
 const statements = (db: DatabaseSync) => ({
@@ -301,19 +257,6 @@ const statements = (db: DatabaseSync) => ({
      values (?, ?, ?, ?, ?, ?, ?)`
   )
 })
-
-const inTransaction = <A>(db: DatabaseSync, begin: "begin" | "begin immediate", body: () => A): A => {
-  db.exec(begin)
-  try {
-    const answer = body()
-    db.exec("commit")
-    return answer
-  } catch (cause) {
-    // A full disk may have ended the transaction already.
-    if (db.isTransaction) db.exec("rollback")
-    throw cause
-  }
-}
 
 type Row = Record<string, SQLOutputValue>
 
@@ -363,36 +306,4 @@ const packHours = (hours: ReadonlyArray<number>): Uint8Array => {
 const unpackHours = (bytes: Uint8Array): ReadonlyArray<number> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   return Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i))
-}
-
-/** What SQLite's result codes (https://sqlite.org/rescode.html) mean for a ledger; `undefined` for an error of ours. */
-const unavailable = (file: string, cause: unknown): LedgerUnavailable | undefined => {
-  if (!(cause instanceof Error) || !("errcode" in cause)) return undefined
-  const because = BECAUSE.get(Number(cause.errcode) & 0xff) ?? "io"
-  return new LedgerUnavailable({ because, message: `${SENTENCE[because](file)} (SQLite: ${cause.message})` })
-}
-
-const BECAUSE: ReadonlyMap<number, LedgerUnavailable["because"]> = new Map([
-  [5, "busy"],
-  [6, "busy"],
-  [3, "read-only"],
-  [8, "read-only"],
-  [11, "corrupt"],
-  [13, "full"],
-  [19, "corrupt"],
-  [26, "not-a-ledger"]
-])
-
-const SENTENCE: Record<LedgerUnavailable["because"], (file: string) => string> = {
-  missing: (file) => `There is no budget ledger at ${file}.`,
-  "not-a-ledger": (file) => `${file} is not a budget ledger. It was left as it is; name another file.`,
-  newer: (file) => `The budget ledger ${file} was written by a newer version. Use that version.`,
-  corrupt: (file) =>
-    `The budget ledger ${file} is damaged. Nothing was charged; restore the newest good copy before you go on.`,
-  full: (file) =>
-    `There is no space left for the budget ledger ${file}. Nothing was charged; free space and try again.`,
-  "read-only": (file) => `The budget ledger ${file} cannot be written. Nothing was charged; check its permissions.`,
-  busy: (file) => `Another process keeps the budget ledger ${file} locked. Nothing was charged; try again.`,
-  io: (file) =>
-    `The budget ledger ${file} cannot be read or written. Try again with the same question: it is paid once.`
 }
