@@ -116,6 +116,8 @@ export interface ShortUnit extends UnitRemaining {
 
 export interface AggregationResult {
   readonly outcome: Outcome
+  /** Of a failure: whether the same request may end otherwise at another time, with nothing changed by its author. */
+  readonly retryable: boolean
   readonly asOf: number
   readonly errors: ErrorCounts
   /** Exact numbers about the input. They are not protected by noise. */
@@ -135,9 +137,11 @@ export interface AggregationResult {
 class Ended extends Error {
   readonly _tag = "Ended"
   readonly outcome: Outcome
-  constructor(outcome: Outcome) {
+  readonly retryable: boolean
+  constructor(outcome: Outcome, retryable = false) {
     super(outcome.message)
     this.outcome = outcome
+    this.retryable = retryable
   }
 }
 
@@ -154,6 +158,7 @@ export const aggregate = Effect.fn("aggregate")(function* (
   // Filled in step by step, so that a failure tells everything that was learnt before it.
   const facts: { -readonly [K in keyof AggregationResult]: AggregationResult[K] } = {
     outcome: success,
+    retryable: false,
     asOf: request.asOf,
     errors: noErrors,
     budget: { _tag: "NotAsked" }
@@ -193,7 +198,7 @@ export const aggregate = Effect.fn("aggregate")(function* (
         Effect.tapError((error) =>
           Effect.sync(() => void (error._tag === "TooManyErrors" && (facts.errors = error.errors)))
         ),
-        Effect.mapError((error) => new Ended(sumFailed(error)))
+        Effect.mapError((error) => new Ended(sumFailed(error), error._tag === "KeyUnavailable" || crashed(error)))
       )
     facts.errors = sums.errors
     facts.unprotected = {
@@ -207,7 +212,7 @@ export const aggregate = Effect.fn("aggregate")(function* (
 
     const prepared = yield* aggregator
       .prepare(domain, request.output)
-      .pipe(Effect.mapError((error) => new Ended(prepareFailed(error, domain))))
+      .pipe(Effect.mapError((error) => new Ended(prepareFailed(error, domain), mayPass(error))))
     yield* onStage("prepared")
 
     const noising = yield* noisingOf(request, sums, fingerprintKey?.reveal(), facts)
@@ -216,11 +221,16 @@ export const aggregate = Effect.fn("aggregate")(function* (
       facts.accuracy = accuracy({ epsilon: noising.epsilon, l1: noising.l1, keys: Math.max(1, prepared.domainKeys) })
     facts.files = yield* aggregator
       .release(sums, prepared, noising)
-      .pipe(Effect.mapError((error) => new Ended(releaseFailed(error))))
+      .pipe(Effect.mapError((error) => new Ended(releaseFailed(error), mayPass(error))))
     yield* onStage("written")
     return sums.errors.withErrors === 0 ? success : successWithErrors
   })
-  const outcome = yield* Effect.scoped(steps).pipe(Effect.catchTag("Ended", (end) => Effect.succeed(end.outcome)))
+  const outcome = yield* Effect.scoped(steps).pipe(
+    Effect.catchTag("Ended", (end) => {
+      facts.retryable = end.retryable
+      return Effect.succeed(end.outcome)
+    })
+  )
   return { ...facts, outcome } satisfies AggregationResult
 })
 
@@ -312,7 +322,15 @@ const reportExhausted = Effect.fn("reportExhausted")(function* (
 })
 
 const budgetError = (error: { readonly _tag: string; readonly message: string }): Ended =>
-  new Ended(privacyBudgetError(`${error._tag}: ${error.message}`))
+  new Ended(
+    privacyBudgetError(`${error._tag}: ${error.message}`),
+    error._tag === "LedgerUnavailable" || error._tag === "LedgerKeysUnavailable"
+  )
+
+const crashed = ({ _tag }: { readonly _tag: string }): boolean => _tag === "AggregatorCrashed"
+
+/** A full disk may have room tomorrow; what was paid for then costs nothing. */
+const mayPass = (error: { readonly _tag: string }): boolean => error._tag === "OutputUnwritable" || crashed(error)
 
 const sumFailed = (error: SumError): Outcome => {
   switch (error._tag) {

@@ -36,7 +36,14 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type AnyJobKind, asClient, Journal, layerJournal } from "./Journal.ts"
 import { pausedKinds, pauseKind, resumeKind } from "./Pause.ts"
-import { type CommandRefused, InvalidSubmission, KeyTaken, type UnknownJob, unknownJob, type UnknownKind } from "./Refusals.ts"
+import {
+  type CommandRefused,
+  InvalidSubmission,
+  KeyTaken,
+  type UnknownJob,
+  unknownJob,
+  type UnknownKind
+} from "./Refusals.ts"
 
 /** What a client submits; `parameters` in the form that the kind's schema reads from JSON. */
 export interface SubmitRequest extends Omit<SubmitOptions, "id"> {
@@ -104,12 +111,7 @@ export class Engine extends Context.Service<
     tally(tenant: string | null): Effect.Effect<ReadonlyArray<JobTally>, JobStoreUnavailable>
 
     /** The events with numbers above `after` (0: from the start), at most `limit` (1 … 1000). */
-    events(
-      tenant: string,
-      id: string,
-      after: number,
-      limit: number
-    ): Effect.Effect<ReadonlyArray<JobEvent>, ReadError>
+    events(tenant: string, id: string, after: number, limit: number): Effect.Effect<ReadonlyArray<JobEvent>, ReadError>
 
     /**
      * The events above `after`, those that are there and those to come, in order and without gaps. Ends behind the event
@@ -121,12 +123,7 @@ export class Engine extends Context.Service<
     wait(tenant: string, id: string): Effect.Effect<Job, ReadError>
 
     /** The data of an output of the present session (or the one that is named); `undefined` if there is none. */
-    output(
-      tenant: string,
-      id: string,
-      key: string,
-      session?: number
-    ): Effect.Effect<OutputData | undefined, ReadError>
+    output(tenant: string, id: string, key: string, session?: number): Effect.Effect<OutputData | undefined, ReadError>
 
     /** Refused (`not inputKnown`) if the input is there: the first one stays. */
     giveInput(tenant: string, id: string, key: string, data: Plain): Effect.Effect<Job, ChangeError>
@@ -309,4 +306,3 @@ export const layerEngine = (options: {
   readonly kinds: ReadonlyArray<AnyJobKind>
 }): Layer.Layer<Engine | Journal, never, JobStore | JobQueue | Records | Entropy> =>
   Layer.effect(Engine, make).pipe(Layer.provideMerge(layerJournal(options.kinds)))
-

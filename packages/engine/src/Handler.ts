@@ -108,7 +108,10 @@ export const handle = <Name extends string, P, R, F, Word extends string, S = ne
   }) as (context: JobContext) => Effect.Effect<Plain, Failure, Exclude<S, Scope.Scope>>
 })
 
-const failureOf = <F>(kind: Pick<JobKind<string, never, never, F>, "failure">, cause: Cause.Cause<JobFailed<F>>): Failure => {
+const failureOf = <F>(
+  kind: Pick<JobKind<string, never, never, F>, "failure">,
+  cause: Cause.Cause<JobFailed<F>>
+): Failure => {
   const [failed] = cause.reasons.filter(Cause.isFailReason)
   if (failed === undefined) return defectFailure(cause)
   const { code, category, message, details, retryable } = failed.error

@@ -23,7 +23,16 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { CommandRefused, LeaseEnded, leaseEnded, refused, UnknownJob, unknownJob, UnknownKind, unknownKind } from "./Refusals.ts"
+import {
+  CommandRefused,
+  LeaseEnded,
+  leaseEnded,
+  refused,
+  UnknownJob,
+  unknownJob,
+  UnknownKind,
+  unknownKind
+} from "./Refusals.ts"
 import { countEvents } from "./Telemetry.ts"
 
 /** A kind whatever its types. */
@@ -194,7 +203,15 @@ const make = Effect.fn("Journal.make")(function* (kinds: ReadonlyArray<AnyJobKin
         Effect.catchTag("LeaseEnded", Effect.die)
       ),
     write: (tenant, id, command, under) =>
-      asWorker(changing((effect) => asWorker(effect), tenant, id, () => command, under)),
+      asWorker(
+        changing(
+          (effect) => asWorker(effect),
+          tenant,
+          id,
+          () => command,
+          under
+        )
+      ),
     tell,
     listen: (tenant, id) =>
       Effect.acquireRelease(

@@ -42,11 +42,9 @@ export const METRICS = { jobs, events, epochs, leaseLosses, queueWait, stageTime
 
 /** Events that were appended to one job. */
 export const countEvents = (kind: string, appended: ReadonlyArray<Pick<JobEvent, "_tag">>) =>
-  Effect.forEach(
-    appended,
-    ({ _tag }) => Metric.update(Metric.withAttributes(events, { kind, event: _tag }), 1),
-    { discard: true }
-  )
+  Effect.forEach(appended, ({ _tag }) => Metric.update(Metric.withAttributes(events, { kind, event: _tag }), 1), {
+    discard: true
+  })
 
 /** A job that was just claimed. How long it waited is known of first claims only: retries and waits have times of their own. */
 export const countClaim = ({ kind, epoch, createdAt, notBefore, updatedAt }: Job) => {

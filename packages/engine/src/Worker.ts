@@ -184,10 +184,10 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
     const { epoch } = slot.job
     const signals = yield* Scope.make()
     const signal = yield* Scope.provide(Effect.abortSignal, signals)
-    const body = Effect.andThen(
-      write(slot, { _tag: "Start", epoch }),
-      slot.handler.run(contextOf(slot, signal))
-    ).pipe(Effect.provideContext(services), Effect.withSpan("job", spanOf(slot.job)))
+    const body = Effect.andThen(write(slot, { _tag: "Start", epoch }), slot.handler.run(contextOf(slot, signal))).pipe(
+      Effect.provideContext(services),
+      Effect.withSpan("job", spanOf(slot.job))
+    )
     // Detached, so that a handler that does not let itself be interrupted holds up nobody else.
     const fiber = yield* Effect.forkDetach(body, { startImmediately: true })
 
@@ -329,7 +329,9 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
   yield* Effect.addFinalizer(() => stop)
   return Worker.of({
     name,
-    running: Effect.sync(() => [...slots.keys()].map(({ job: { tenant, id, kind, epoch } }) => ({ tenant, id, kind, epoch }))),
+    running: Effect.sync(() =>
+      [...slots.keys()].map(({ job: { tenant, id, kind, epoch } }) => ({ tenant, id, kind, epoch }))
+    ),
     stop
   })
 })

@@ -1,0 +1,24 @@
+import type { BlobStore } from "@sotto/core/ports/BlobStore"
+import type { Entropy } from "@sotto/core/ports/Entropy"
+import type { JobQueue } from "@sotto/core/ports/JobQueue"
+import type { JobStore } from "@sotto/core/ports/JobStore"
+import type { Records } from "@sotto/core/ports/Records"
+import * as Layer from "effect/Layer"
+import { type Engine, layerEngine } from "./Engine.ts"
+import type { AnyJobKind, Journal } from "./Journal.ts"
+import { layerRetention } from "./Retention.ts"
+import { layerSweeper } from "./Sweeper.ts"
+import { layerWorker, type Worker, type WorkerOptions } from "./Worker.ts"
+
+export interface JobsOptions<S = never> extends WorkerOptions<S> {
+  /** Kinds beside those of the handlers: run by other processes, or by outside drivers. */
+  readonly kinds?: ReadonlyArray<AnyJobKind>
+}
+
+/** All that a process needs that takes jobs and runs them: engine, worker, sweeper and retention over the ports. */
+export const layerJobs = <S = never>(
+  options: JobsOptions<S>
+): Layer.Layer<Engine | Worker | Journal, never, S | JobStore | JobQueue | Records | Entropy | BlobStore> =>
+  Layer.mergeAll(layerWorker(options), layerSweeper(), layerRetention()).pipe(
+    Layer.provideMerge(layerEngine({ kinds: [...options.handlers.map(({ kind }) => kind), ...(options.kinds ?? [])] }))
+  )
