@@ -141,7 +141,10 @@ const open = Effect.fn("openSqliteLedger")(function* (
     if (charge !== undefined) {
       const { spend, units, kcv } = charge
       const exclusive = spend.charge === "exclusive" ? 1 : 0
-      for (const unit of units) sql.charge.run(scope, blob(unit.id), unit.hour, unit.origin, spend.epsilon, exclusive)
+      const ids = unitIdBytes(spend.unitIds)
+      units.forEach(({ hour, origin }, i) =>
+        sql.charge.run(scope, ids.subarray(32 * i, 32 * i + 32), hour, origin, spend.epsilon, exclusive)
+      )
       sql.addKeyCheck.run(spend.noiseKeyId, blob(kcv))
       sql.append.run(
         scope,
@@ -151,7 +154,7 @@ const open = Effect.fn("openSqliteLedger")(function* (
         spend.charge,
         spend.epsilon,
         spend.reports,
-        unitIdBytes(spend.unitIds),
+        ids,
         packHours(spend.hours),
         spend.noiseKeyId,
         spend.asOf,
