@@ -61,7 +61,7 @@ const same = (a: string, b: string): string =>
 const fault = (text: string): never => {
   throw new Error(text)
 }
-const json = (args: ReadonlyArray<string>): any => JSON.parse(sotto([...args, "--json"], { quiet: true }))
+const json = (args: ReadonlyArray<string>): Shown => JSON.parse(sotto([...args, "--json"], { quiet: true })) as Shown
 
 interface Shown {
   readonly rows: ReadonlyArray<{
