@@ -311,7 +311,7 @@ const reportExhausted = Effect.fn("reportExhausted")(function* (
   if (request.exhausted === undefined) {
     return {
       code: "PRIVACY_BUDGET_EXHAUSTED",
-      message: `Insufficient privacy budget for one or more aggregatable reports: ${short.length} of the budget units cannot pay ε = ${printEpsilon(request.epsilon)}.`
+      message: `Insufficient privacy budget for one or more aggregatable reports: ${short.length} of the budget units cannot pay ε = ${printEpsilon(request.epsilon)}. Nothing was charged.`
     } satisfies Outcome
   }
   const { bucket, prefix, receivedAt } = request.exhausted

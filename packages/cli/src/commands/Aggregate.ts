@@ -157,17 +157,18 @@ const watch = () => {
   }
 }
 
-/** Which of the two a failed run was: before or after paying (spec: ledger §7). */
+/** Which of the two a failed run was, before or after paying (spec: ledger §7), unless `told` says so already. */
 const standing = (
   request: LocalAggregation,
   reached: Stage | undefined,
-  budget?: AggregationResult["budget"]
+  told = "",
+  budget: AggregationResult["budget"] = { _tag: "Uncertain" }
 ): string => {
-  if (request.ledger === undefined) return "No summary was written."
+  if (request.ledger === undefined || told.includes("Nothing was charged")) return "No summary was written."
   const same = `the same command with --as-of ${timeText(request.asOf)}`
   if (reached === "paid" || reached === "written")
     return `The question is paid for: ${same} writes the same bytes at no charge.`
-  return reached === "paying" && (budget ?? { _tag: "Uncertain" })._tag === "Uncertain"
+  return reached === "paying" && budget._tag === "Uncertain"
     ? `No summary was written. Whether the question was charged is not certain: ${same} is charged once at most.`
     : "Nothing was charged and no summary was written."
 }
@@ -197,7 +198,7 @@ export const aggregate = async (options: AggregateOptions): Promise<void> => {
     .finally(line.end)
     .catch((error: Error) => {
       if (error instanceof Interrupted) throw new Interrupted(error.signal, `Stopped. ${standing(request, reached)}`)
-      throw new CommandError(`${stopped(error.message)} ${standing(request, reached)}`)
+      throw new CommandError(`${stopped(error.message)} ${standing(request, reached, error.message)}`)
     })
   const ok = isSuccess(result.outcome.code)
   // Before anything is printed: a reader that goes away ends the process.
@@ -214,5 +215,7 @@ export const aggregate = async (options: AggregateOptions): Promise<void> => {
   await (options.json
     ? printJson(resultDocument(result, request))
     : tellResult(result, request, performance.now() - started))
-  if (!ok) note(`sotto: ${stopped(failureOf(result, request))}\n${standing(request, reached, result.budget)}`)
+  if (ok) return
+  const failure = failureOf(result, request)
+  note(`sotto: ${stopped(failure)}\n${standing(request, reached, failure, result.budget)}`)
 }
