@@ -20,7 +20,7 @@ import { recipient, sealer } from "../src/hpke/index.ts"
 export const BUCKET = "data"
 export const AS_OF = Date.UTC(2026, 0, 31)
 export const ORIGIN = "https://a.example.com"
-export const SITE = "https://example.com"
+const SITE = "https://example.com"
 
 export type Contribution = readonly [bucket: bigint, value: number, id?: bigint]
 
@@ -74,7 +74,7 @@ export const cbor = (contributions: ReadonlyArray<Contribution>, padTo = 0, oper
 }
 
 const SECRET = new Uint8Array(32).fill(7)
-export const PAIR = recipient(SECRET)!
+const PAIR = recipient(SECRET)!
 const sealing = sealer(PAIR.publicKey)!
 
 /** Encrypts a plaintext under the test key, with an ephemeral secret that follows from `n`. */
