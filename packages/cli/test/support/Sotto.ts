@@ -14,6 +14,10 @@ export const launcher = fileURLToPath(new URL("../../../sotto/bin/sotto.js", imp
 export const fixture = (path: string): string =>
   fileURLToPath(new URL(`../../../../test/fixtures/${path}`, import.meta.url))
 
+/** A JSON document; tests compare its members. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Document = Record<string, any>
+
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -64,11 +68,7 @@ export const start = (args: ReadonlyArray<string>, { cwd, pauseAt, prefix }: Sur
 export const sotto = (args: ReadonlyArray<string>, surroundings?: Surroundings): Promise<Ended> =>
   start(args, surroundings).ended
 
-/** Runs `sotto` and takes its one JSON document. */
-export const json = async (args: ReadonlyArray<string>): Promise<Record<string, any>> =>
-  JSON.parse((await sotto([...args, "--json"])).stdout)
-
-/** `sotto` within this process: for usage errors and commands without threads. */
+/** `sotto` within this process, which is quicker; one at a time, because it captures the standard streams. */
 export const inside = async (...args: ReadonlyArray<string>): Promise<Omit<Ended, "signal">> => {
   const text = { stdout: "", stderr: "" }
   const capture = (stream: "stdout" | "stderr") =>
@@ -88,6 +88,10 @@ export const inside = async (...args: ReadonlyArray<string>): Promise<Omit<Ended
     process.exitCode = undefined
   }
 }
+
+/** The one JSON document of a command, run within this process. */
+export const json = async (args: ReadonlyArray<string>): Promise<Document> =>
+  JSON.parse((await inside(...args, "--json")).stdout)
 
 /** A new folder with the published test key, for the test file that calls; `remove` it at its end. */
 export const temporary = (): {
@@ -109,10 +113,10 @@ export const visible = (folder: string): ReadonlyArray<string> => {
   }
 }
 
-/** A ledger folder of its own with a copy of the keys, so that runs can be compared with runs that never crashed. */
+/** A ledger folder of its own with a copy of fresh keys and their memory, so that runs can be compared with runs that never crashed. */
 export const ledgerFolder = (folder: string, keys: string): ReadonlyArray<string> => {
   mkdirSync(folder, { recursive: true })
-  copyFileSync(keys, join(folder, "ledger-keys.json"))
+  for (const part of ["", ".heads"]) copyFileSync(`${keys}${part}`, join(folder, `ledger-keys.json${part}`))
   return ["--ledger", join(folder, "ledger.db")]
 }
 
