@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { filteringIds } from "@sotto/core/aggregation"
+import {
+  Contributions,
+  decodePayload,
+  filteringIds,
+  hashKey,
+  Histogram,
+  PAYLOAD_HISTOGRAM
+} from "@sotto/core/aggregation"
 import { layerFsBlobStore } from "@sotto/fs"
 import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -20,6 +27,7 @@ import {
   sharedInfo,
   sum
 } from "./Harness.ts"
+import { readAll, sumsOf } from "./Local.ts"
 
 let folder = ""
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "sotto-test-"))))
@@ -101,5 +109,43 @@ describe("a larger aggregation", () => {
       layerFsBlobStore({ buckets: { [BUCKET]: join(folder, "free") } })
     )
     expect(busy).toBeLessThan(50)
+  })
+})
+
+describe("payloads mutated below the encryption", () => {
+  it("are counted or summed as the decoder alone would have it, twelve thousand of them", async () => {
+    const plain = cbor([
+      [1n, 1],
+      [2n, 2, 0n],
+      [3n << 100n, 70_000, 7n]
+    ])
+    // A small linear congruential generator: the same mutants in every run.
+    let state = 12345
+    const next = (below: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return Math.floor((state / 2 ** 32) * below)
+    }
+    const texts = Array.from({ length: 12_000 }, (_, n) => {
+      const text = n % 4 === 3 ? Uint8Array.from({ length: next(80) }, () => next(256)) : plain.slice()
+      for (let changes = 1 + next(3); changes > 0 && text.length > 0; changes--) text[next(text.length)] = next(256)
+      return n % 4 === 2 ? text.slice(0, next(text.length)) : text
+    })
+    const expected = new Histogram(hashKey(1, 2))
+    let malformed = 0
+    for (const text of texts) {
+      const sink = new Contributions()
+      if (decodePayload(text, 0, text.length, sink) !== PAYLOAD_HISTOGRAM) malformed++
+      else expected.addReport(sink, 0, sink.length, filteringIds([0n]), 65_536)
+    }
+    const { merger, stop } = await readAll([["a", container(texts.map((text, n) => sealed(n, text)))]], {
+      perReport: 65_536
+    })
+    expect(stop).toBeUndefined()
+    expect(merger.errors).toMatchObject({ total: texts.length, withErrors: malformed })
+    expect(malformed).toBeGreaterThan(3000)
+    expect(malformed).toBeLessThan(11_000)
+    const sums = sumsOf(merger)
+    expect(sums.size).toBe(expected.size)
+    expect(sums).toEqual(sumsOf({ histogram: expected } as typeof merger))
   })
 })
