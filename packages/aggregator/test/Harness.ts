@@ -1,4 +1,6 @@
 /** Reports, containers and a whole aggregation for the tests of this package. */
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { crc32, deflateRawSync } from "node:zlib"
 import snappy from "snappyjs"
 import { AVRO_SCHEMAS, filteringIds } from "@sotto/core/aggregation"
@@ -16,6 +18,9 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type AggregatorOptions, layerAggregator } from "../src/index.ts"
 import { recipient, sealer } from "../src/hpke/index.ts"
+
+// Threads run from sources here; what is compiled once need not be compiled by each of them.
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "sotto-test-compile-cache")
 
 export const BUCKET = "data"
 export const AS_OF = Date.UTC(2026, 0, 31)
