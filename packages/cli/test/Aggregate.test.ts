@@ -111,8 +111,13 @@ describe("sotto aggregate on cleartext reports", () => {
     writeFileSync(path("folder", "a-2.avro"), "")
     writeFileSync(path("folder", "b.avro"), "this must not be read for a-")
     const prefix = await json([
-      ...["aggregate", "--input-data-avro-file", path("folder", "a-"), "--output-directory", path("prefix")],
-      ...["--no-noising", "--skip-domain"]
+      "aggregate",
+      "--input-data-avro-file",
+      path("folder", "a-"),
+      "--output-directory",
+      path("prefix"),
+      "--no-noising",
+      "--skip-domain"
     ])
     expect(prefix).toMatchObject({
       returnCode: "SUCCESS",
@@ -126,9 +131,20 @@ describe("sotto aggregate on cleartext reports", () => {
 
 describe("sotto aggregate on encrypted reports", () => {
   const question = (reports: string, out: string, ...more: ReadonlyArray<string>) => [
-    ...["aggregate", "--keys", path("keys.json"), "--reporting-site", "https://example.com", "--as-of", AS_OF],
-    ...["--input-data-avro-file", path(reports), "--domain-avro-file", path("data", "domain.avro")],
-    ...["--output-directory", path(out), ...more]
+    "aggregate",
+    "--keys",
+    path("keys.json"),
+    "--reporting-site",
+    "https://example.com",
+    "--as-of",
+    AS_OF,
+    "--input-data-avro-file",
+    path(reports),
+    "--domain-avro-file",
+    path("data", "domain.avro"),
+    "--output-directory",
+    path(out),
+    ...more
   ]
   let ledger: ReadonlyArray<string> = []
 
@@ -192,7 +208,8 @@ describe("sotto aggregate on encrypted reports", () => {
     await inside("keys", "generate", "--out", path("other.json"))
     const { code, stderr } = await inside(
       ...question("data/reports.avro", "foreign", ...ledgerFolder(path("unused"), path("l.json"))),
-      ...["--keys", path("other.json")]
+      "--keys",
+      path("other.json")
     )
     expect(code).toBe(1)
     expect(stderr).toContain(`Most have DECRYPTION_KEY_NOT_FOUND: the file of --keys (${path("other.json")}) lacks`)

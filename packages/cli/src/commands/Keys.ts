@@ -42,7 +42,7 @@ export const ledger = async (options: { readonly out: string; readonly rotate: b
   needFolderOf(out)
   const { ledgerId, noiseKeyId } = await run(generateLedgerKeys(out).pipe(Effect.provide(layerSystemEntropy)))
   note(
-    `Made ${out}: ledger ${ledgerId}, noise key ${noiseKeyId}\n` +
-      `Keep it apart from copies of the ledger: who holds both can remove the noise. Without it old questions cannot be repeated.`
+    `Made ${out}: ledger ${ledgerId}, noise key ${noiseKeyId}; ${out}.heads remembers how far the ledger has come.\n` +
+      `Keep both apart from copies of the ledger: who holds both can remove the noise. Without them old questions cannot be repeated.`
   )
 }

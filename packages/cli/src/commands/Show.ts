@@ -176,10 +176,11 @@ const plot = async (
     Number(row.metric) + reach,
     Number(truth?.get(hex(row.bucket)) ?? 0n)
   ])
-  const [low, high] = [Math.min(0, ...ends), Math.max(1, ...ends)]
+  const low = ends.reduce((least, end) => Math.min(least, end), 0)
+  const high = ends.reduce((most, end) => Math.max(most, end), 1)
   const column = (value: number) => Math.round(((value - low) / (high - low)) * (WIDTH - 1))
-  const widest = Math.max(0, ...rows.map((row) => hex(row.bucket).length))
-  const digits = Math.max(0, ...rows.map((row) => grouped(row.metric).length))
+  const widest = rows.reduce((most, row) => Math.max(most, hex(row.bucket).length), 0)
+  const digits = rows.reduce((most, row) => Math.max(most, grouped(row.metric).length), 0)
   for (const row of rows) {
     const cells = Array.from({ length: WIDTH }, () => " ")
     const metric = Number(row.metric)

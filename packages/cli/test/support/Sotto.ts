@@ -32,18 +32,17 @@ export interface Running {
   readonly kill: (signal: NodeJS.Signals) => void
 }
 
-/** `prefix` is put in front of the command in a shell, e.g. `ulimit -f 64;`. */
+/** `shell` is a script in which `"$@"` stands for the command, e.g. `ulimit -f 64; exec "$@"`. */
 export interface Surroundings {
   readonly cwd?: string
   readonly pauseAt?: string
-  readonly prefix?: string
+  readonly shell?: readonly [program: string, script: string]
 }
 
 /** Starts `sotto` with standard input at its end. */
-export const start = (args: ReadonlyArray<string>, { cwd, pauseAt, prefix }: Surroundings = {}): Running => {
+export const start = (args: ReadonlyArray<string>, { cwd, pauseAt, shell }: Surroundings = {}): Running => {
   const command = [process.execPath, "--conditions=@sotto/source", launcher, ...args]
-  const [program = "", ...rest] =
-    prefix === undefined ? command : ["/bin/sh", "-c", `${prefix} exec "$@"`, "sh", ...command]
+  const [program = "", ...rest] = shell === undefined ? command : [shell[0], "-c", shell[1], "sh", ...command]
   const child = spawn(program, rest, {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
