@@ -18,7 +18,12 @@ const reports = (name: string) => [
   path(name, "reports.avro")
 ]
 const question = (name: string, out: string, ...more: ReadonlyArray<string>) => [
-  ...["aggregate", ...reports(name), "--domain-avro-file", path(name, "domain.avro"), "--output-directory", path(out)],
+  "aggregate",
+  ...reports(name),
+  "--domain-avro-file",
+  path(name, "domain.avro"),
+  "--output-directory",
+  path(out),
   ...more
 ]
 const ask = (name: string, out: string, ...more: ReadonlyArray<string>) => inside(...question(name, out, ...more))
@@ -137,6 +142,7 @@ describe("sotto keys", () => {
     expect(missed.code).toBe(1)
     expect(missed.stderr).toContain(`NoiseKeyMissing: `)
     expect(missed.stderr).toContain(old.noiseKeyId)
+    expect(missed.stderr).toContain("Whether the question was charged is not certain")
     expect(visible(path("rotated-4"))).toEqual(["result_info.json"])
     expect((await ask("b", "rotated-5", ...ledger)).stdout).toContain("free: this question was paid for")
   })

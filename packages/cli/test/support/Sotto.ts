@@ -9,7 +9,7 @@ import avro from "avsc"
 import { vi } from "vitest"
 import { main } from "../../src/Main.ts"
 
-export const launcher = fileURLToPath(new URL("../../../sotto/bin/sotto.js", import.meta.url))
+const launcher = fileURLToPath(new URL("../../../sotto/bin/sotto.js", import.meta.url))
 
 export const fixture = (path: string): string =>
   fileURLToPath(new URL(`../../../../test/fixtures/${path}`, import.meta.url))
