@@ -88,6 +88,11 @@ describe("sotto budget", () => {
     await ask("a", "purged-1", ...ledger)
     const purge = await inside("budget", "purge", ...ledger, "--before", "2026-02-01T00:00:00Z")
     expect(purge.stderr).toMatch(/^\d+ units forgotten; units before 2026-02-01T00h can never pay again/)
+    expect(await json(["budget", "purge", ...ledger, "--before", "2026-02-01T00:00:00Z"])).toEqual({
+      scope: "default",
+      floor: "2026-02-01T00h",
+      forgotten: 0
+    })
     expect((await inside("budget", "show", ...ledger)).stdout).toContain("are purged and exhausted for ever")
     expect((await ask("b", "purged-2", ...ledger)).stderr).toContain("PRIVACY_BUDGET_EXHAUSTED")
     expect((await ask("a", "purged-3", ...ledger)).stdout).toContain("free: this question was paid for")
@@ -120,6 +125,7 @@ describe("sotto budget", () => {
     )
     const twice = await inside("budget", "accept-rollback", ...ledger, "--reason", "again")
     expect([twice.code, twice.stderr]).toEqual([0, expect.stringContaining("Nothing to accept")])
+    expect(await json(["budget", "accept-rollback", ...ledger, "--reason", "again"])).toEqual({ accepted: false })
   })
 })
 

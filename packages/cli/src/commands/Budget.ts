@@ -245,10 +245,17 @@ export const check = async (
 
 export const acceptRollback = async (options: LedgerOptions & { readonly reason: string }): Promise<void> => {
   const answer = await changing(options, accept(options.scope, options.reason))
-  if (answer === undefined || answer._tag === "NotRolledBack")
+  const lost = answer?._tag === "RollbackAccepted" ? answer : undefined
+  if (options.json)
+    return printJson(
+      lost === undefined
+        ? { accepted: false }
+        : { accepted: true, lostFrom: lost.head.sequence + 1, lostTo: lost.lost.sequence, reason: options.reason }
+    )
+  if (lost === undefined)
     return note("Nothing to accept: the ledger holds every question that was recorded beside its keys.")
   note(
-    `Accepted and recorded: questions ${answer.head.sequence + 1} to ${answer.lost.sequence} are lost, and their units may be charged again.`
+    `Accepted and recorded: questions ${lost.head.sequence + 1} to ${lost.lost.sequence} are lost, and their units may be charged again.`
   )
 }
 
@@ -258,6 +265,7 @@ export const purge = async (options: LedgerOptions & { readonly before: string }
     options,
     BudgetLedger.use((ledger) => ledger.purge(options.scope, hour))
   )
+  if (options.json) return printJson({ scope: options.scope, floor: hourText(hour), forgotten })
   note(
     `${grouped(forgotten)} units forgotten; units before ${hourText(hour)} can never pay again in scope ${JSON.stringify(options.scope)}.`
   )
