@@ -66,25 +66,25 @@ const filesOf = ({ files }: AggregationResult, { outputFolder }: LocalAggregatio
     : [...files.summary, ...files.debug].map(({ key, rows }) => ({ path: join(outputFolder, key), rows }))
 
 /** What to look at when most reports were left out for one reason. */
-const HINTS: Readonly<Record<string, string>> = {
+const hints = (keysFile: string | undefined): Readonly<Record<string, string>> => ({
   ATTRIBUTION_REPORT_TO_MALFORMED: "their origins belong to no site; name one with --attribution-report-to instead",
-  DECRYPTION_KEY_NOT_FOUND: "the file of --keys lacks the key that they are sealed for",
-  DECRYPTION_ERROR: "the key of --keys does not open them",
-  REPORTING_SITE_MISMATCH: "they come from another site than --reporting-site",
   ATTRIBUTION_REPORT_TO_MISMATCH: "they come from another origin than --attribution-report-to",
+  DEBUG_NOT_ENABLED: "a debug run counts reports made in debug mode only",
+  DECRYPTION_ERROR: "the key does not open them",
+  DECRYPTION_KEY_NOT_FOUND: `the file of --keys (${keysFile}) lacks the key that they are sealed for`,
   ORIGINAL_REPORT_TIME_TOO_OLD: "they are older than 90 days; --as-of names the time to judge by",
-  DEBUG_NOT_ENABLED: "a debug run counts reports made in debug mode only"
-}
+  REPORTING_SITE_MISMATCH: "they come from another site than --reporting-site",
+  ...(keysFile === undefined ? { REPORT_PARSING_ERROR: "encrypted reports need --keys" } : {})
+})
 
 /** A failed result in a sentence: its code, its message, and what most reports with errors have in common. */
 export const failureOf = ({ outcome, errors }: AggregationResult, { keysFile }: LocalAggregation): string => {
   const text = `${outcome.code}: ${outcome.message.replaceAll("\n", " ").trim()}`
+  const known = hints(keysFile)
   const common = errorCounts(errors).find(
-    ({ category, count }) => category in HINTS && 2n * BigInt(count) > BigInt(errors.withErrors)
+    ({ category, count }) => category in known && 2n * BigInt(count) > BigInt(errors.withErrors)
   )
-  return common === undefined
-    ? text
-    : `${text} Most have ${common.category}: ${(HINTS[common.category] ?? "").replace("--keys", `--keys (${keysFile})`)}.`
+  return common === undefined ? text : `${text} Most have ${common.category}: ${known[common.category]}.`
 }
 
 export const tellResult = async (

@@ -214,6 +214,8 @@ describe("sotto aggregate on encrypted reports", () => {
     expect(code).toBe(1)
     expect(stderr).toContain(`Most have DECRYPTION_KEY_NOT_FOUND: the file of --keys (${path("other.json")}) lacks`)
     expect(stderr).toContain("Nothing was charged and no summary was written.")
+    const keyless = ["--input-data-avro-file", path("data", "reports.avro"), "--output-directory", path("keyless")]
+    expect((await inside("aggregate", ...keyless, "--skip-domain")).stderr).toContain("encrypted reports need --keys.")
     expect((await json(["budget", "history", "--ledger", path("unused", "ledger.db")]))["questions"]).toEqual([])
   })
 

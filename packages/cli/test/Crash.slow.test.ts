@@ -188,6 +188,14 @@ describe("a reader that goes away", () => {
   })
 })
 
+itWith({ sh: program("sh"), "/dev/full": existsSync("/dev/full") ? "/dev/full" : undefined })(
+  "says in one sentence that standard output cannot be written",
+  async ({ sh, "/dev/full": full }) => {
+    const { code, stderr } = await sotto(["plan", "--json"], { shell: [sh, `exec "$@" > ${full}`] })
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^sotto: output: the disk is full; .+\n$/)])
+  }
+)
+
 it("prints its help within a quarter of a second", async () => {
   const times: Array<number> = []
   for (let i = 0; i < 7; i++) {

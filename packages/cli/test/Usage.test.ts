@@ -115,6 +115,8 @@ describe("sotto", () => {
     ["There are no ledger keys at", ["keys", "ledger", "--out", path("nope.json"), "--rotate"]],
     ["is not JSON", ["reports", "pack", "--out", path("never.avro"), path("junk.avro")]],
     ["there is no folder", ["noise", "sample", "--json", path("nope", "n.json")]],
+    ["nope.json: there is no such file or folder.", ["show", domain, "--truth", path("nope.json")]],
+    ["does not hold true sums", ["show", domain, "--truth", path("junk.avro")]],
     ["There is no budget ledger at", ["budget", "show", "--ledger", path("nope.db")]],
     ["is not a budget ledger. It was left as it is", ["budget", "history", "--ledger", path("junk.avro")]],
     [

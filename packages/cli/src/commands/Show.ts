@@ -32,13 +32,12 @@ const normal = (bucket: string): string =>
 
 const truthOf = (file: string | undefined): ReadonlyMap<string, bigint> | undefined => {
   if (file === undefined) return undefined
+  const text = readFileSync(file, "utf8")
   try {
-    const sums = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>
+    const sums = JSON.parse(text) as Record<string, string>
     return new Map(Object.entries(sums).map(([bucket, sum]) => [normal(bucket), BigInt(sum)]))
-  } catch (error) {
-    throw new CommandError(
-      `${file} does not hold true sums as \`sotto reports generate\` writes them: ${(error as Error).message}`
-    )
+  } catch {
+    throw new CommandError(`${file} does not hold true sums as \`sotto reports generate\` writes them.`)
   }
 }
 
