@@ -234,6 +234,8 @@ describe("ReportChecks", () => {
     expect(asked).toHaveLength(2)
     for (let i = 0; i < 3_000; i++) expect(run(`https://a${i}.origin.com`)).toEqual([])
     expect(run("https://report.test")).toEqual(["ATTRIBUTION_REPORT_TO_MALFORMED"])
+    // It forgets, so that many origins do not fill memory.
+    expect(asked.filter((text) => text === "https://report.test")).toHaveLength(2)
   })
 
   it("6: asks of a report exactly what its budget units need, for any digits (spec: aggregation §9.1)", () => {
