@@ -69,7 +69,9 @@ describe("BlobStore on files", () => {
 
   it("denies what symbolic links find outside, and follows those that stay inside", async () => {
     const root = folder()
-    const outside = folder()
+    // Its path starts with the bucket's and is not in it.
+    const outside = `${root}-beside`
+    fs.mkdirSync(outside)
     fs.writeFileSync(join(outside, "secret"), "secret")
     fs.writeFileSync(join(root, "plain"), "plain")
     fs.symlinkSync(join(outside, "secret"), join(root, "file-link"))

@@ -145,6 +145,18 @@ describe("ledger keys in files", () => {
     expect(await using(file, (keys) => keys.head("default"))).toEqual(head(1, "b"))
   })
 
+  it("start again with a file of heads that was restored in place", async () => {
+    const file = testKeys()
+    const empty = readFileSync(`${file}.heads`)
+    await using(file, (keys) =>
+      Effect.gen(function* () {
+        yield* keys.raiseHead("default", head(3))
+        writeFileSync(`${file}.heads`, empty)
+        expect(yield* keys.head("default")).toBeUndefined()
+      })
+    )
+  })
+
   it("see what was raised elsewhere, also when several ask at once", async () => {
     const file = testKeys()
     await using(file, (keys) =>

@@ -242,6 +242,17 @@ describe("the ledger in SQLite", () => {
     )
   })
 
+  it("takes back what a refused request began, and works on over the same connection", async () => {
+    await using(fresh(), (ledger) =>
+      Effect.gen(function* () {
+        const malformed = request(1, { epsilon: 0 as Epsilon })
+        expect((yield* Effect.exit(ledger.spend(malformed)))._tag).toBe("Failure")
+        expect((yield* ledger.spend(request(2)))._tag).toBe("Charged")
+        expect((yield* ledger.head("default")).sequence).toBe(1)
+      })
+    )
+  })
+
   it("waits for another writer, then says that it is busy", async () => {
     const file = fresh()
     await using(file, (ledger) => ledger.spend(request(1)))
