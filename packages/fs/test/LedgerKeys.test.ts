@@ -151,6 +151,7 @@ describe("ledger keys in files", () => {
     await using(file, (keys) =>
       Effect.gen(function* () {
         yield* keys.raiseHead("default", head(3))
+        expect(yield* keys.head("default")).toEqual(head(3))
         writeFileSync(`${file}.heads`, empty)
         expect(yield* keys.head("default")).toBeUndefined()
       })
