@@ -23,12 +23,19 @@ import {
   unitIdBytes,
   type UnitState
 } from "@sotto/core/budget"
-import { BudgetLedger, ledgerRolledBack, LedgerUnavailable, requireIdentity } from "@sotto/core/ports/BudgetLedger"
+import {
+  BudgetLedger,
+  type LedgerMismatch,
+  ledgerRolledBack,
+  LedgerUnavailable,
+  requireIdentity
+} from "@sotto/core/ports/BudgetLedger"
 import { identityOf } from "@sotto/core/ports/LedgerKeys"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import { APPLICATION_ID, MIGRATIONS } from "./Schema.ts"
 
 export interface SqliteLedgerOptions {
@@ -44,15 +51,40 @@ export interface SqliteLedgerOptions {
 /**
  * The ledger in one SQLite file (WAL, `synchronous=FULL`): a charge is on disk before it is answered, and processes that
  * share the file take turns. Needs the ledger keys, because a ledger belongs to one fingerprint key.
+ *
+ * A file that is not there is made when it is first asked something: a run that fails before it pays leaves nothing.
  */
 export const layerSqliteBudgetLedger = (options: SqliteLedgerOptions) =>
   Layer.effect(
     BudgetLedger,
     Effect.gen(function* () {
-      const identity = yield* identityOf
-      return yield* open({ ...options, identity })
+      const opening = open({ ...options, identity: yield* identityOf })
+      if (options.mustExist === true || options.file === ":memory:" || existsSync(options.file)) return yield* opening
+      const scope = yield* Effect.scope
+      return whenAsked(yield* Effect.cached(Effect.provideService(opening, Scope.Scope, scope)))
     })
   )
+
+/** A ledger that is opened by the first call. */
+const whenAsked = (opened: Effect.Effect<BudgetLedger["Service"], LedgerMismatch | LedgerUnavailable>) => {
+  // Another process made the file in the meantime, with other keys.
+  const ledger = Effect.catchTag(opened, "LedgerMismatch", ({ message }) =>
+    Effect.fail(new LedgerUnavailable({ because: "not-a-ledger", message }))
+  )
+  return BudgetLedger.of({
+    capabilities: { durable: true },
+    spend: (request) => Effect.flatMap(ledger, (it) => it.spend(request)),
+    remaining: (scope, units) => Effect.flatMap(ledger, (it) => it.remaining(scope, units)),
+    history: (scope, after, limit) => Effect.flatMap(ledger, (it) => it.history(scope, after, limit)),
+    units: (scope, after, limit) => Effect.flatMap(ledger, (it) => it.units(scope, after, limit)),
+    scopes: Effect.flatMap(ledger, (it) => it.scopes),
+    purge: (scope, beforeHour) => Effect.flatMap(ledger, (it) => it.purge(scope, beforeHour)),
+    floor: (scope) => Effect.flatMap(ledger, (it) => it.floor(scope)),
+    acceptRollback: (scope, lost, reason) => Effect.flatMap(ledger, (it) => it.acceptRollback(scope, lost, reason)),
+    rollbacks: (scope) => Effect.flatMap(ledger, (it) => it.rollbacks(scope)),
+    head: (scope) => Effect.flatMap(ledger, (it) => it.head(scope))
+  })
+}
 
 /** An existing ledger to look at, without keys: what would write answers `LedgerUnavailable`. */
 export const layerSqliteBudgetLedgerReadOnly = (options: Pick<SqliteLedgerOptions, "file" | "policy">) =>
@@ -390,12 +422,11 @@ const SENTENCE: Record<LedgerUnavailable["because"], (file: string) => string> =
   missing: (file) => `There is no budget ledger at ${file}.`,
   "not-a-ledger": (file) => `${file} is not a budget ledger. It was left as it is; name another file.`,
   newer: (file) => `The budget ledger ${file} was written by a newer version. Use that version.`,
-  corrupt: (file) =>
-    `The budget ledger ${file} is damaged. Nothing was charged; restore the newest good copy before you go on.`,
+  corrupt: (file) => `The budget ledger ${file} is damaged. Restore the newest good copy before you go on.`,
   full: (file) =>
-    `There is no space left for the budget ledger ${file}. Nothing was charged; free space and try again.`,
-  "read-only": (file) => `The budget ledger ${file} cannot be written. Nothing was charged; check its permissions.`,
-  busy: (file) => `Another process keeps the budget ledger ${file} locked. Nothing was charged; try again.`,
+    `There is no space left for the budget ledger ${file}. Free some and try again: a question is paid once.`,
+  "read-only": (file) => `The budget ledger ${file} cannot be written. Check its permissions.`,
+  busy: (file) => `Another process keeps the budget ledger ${file} locked. Try again: a question is paid once.`,
   io: (file) =>
     `The budget ledger ${file} cannot be read or written. Try again with the same question: it is paid once.`
 }
