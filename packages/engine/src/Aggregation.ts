@@ -303,25 +303,25 @@ const noisingOf = Effect.fn("noisingOf")(function* (
   }
 })
 
-/** Writes the file about the units that are short; the outcome names it (spec: aggregation §9.3). */
+/** Writes the file about the units that are short; the outcome names it if it is there (spec: aggregation §9.3). */
 const reportExhausted = Effect.fn("reportExhausted")(function* (
   request: AggregationRequest,
   short: ReadonlyArray<ShortUnit>
 ) {
-  if (request.exhausted === undefined) {
-    return {
-      code: "PRIVACY_BUDGET_EXHAUSTED",
-      message: `Insufficient privacy budget for one or more aggregatable reports: ${short.length} of the budget units cannot pay ε = ${printEpsilon(request.epsilon)}. Nothing was charged.`
-    } satisfies Outcome
+  const unnamed: Outcome = {
+    code: "PRIVACY_BUDGET_EXHAUSTED",
+    message: `Insufficient privacy budget for one or more aggregatable reports: ${short.length} of the budget units cannot pay ε = ${printEpsilon(request.epsilon)}. Nothing was charged.`
   }
+  if (request.exhausted === undefined) return unnamed
   const { bucket, prefix, receivedAt } = request.exhausted
   const place = exhaustedReportPlace(bucket, prefix, fromMillis(receivedAt))
   const text = printExhaustedReport(short.map(({ use }) => ({ filteringId: use.filteringId, sharedInfo: use.source })))
   const blobs = yield* BlobStore
   const ref: BlobRef = { bucket, key: place.key }
   // A refusal stays a refusal when its file cannot be written.
-  yield* Effect.ignore(blobs.write(ref, utf8(text), { mode: "replace" }))
-  return place.outcome
+  return yield* blobs
+    .write(ref, utf8(text), { mode: "replace" })
+    .pipe(Effect.match({ onSuccess: () => place.outcome, onFailure: () => unnamed }))
 })
 
 const budgetError = (error: { readonly _tag: string; readonly message: string }): Ended =>

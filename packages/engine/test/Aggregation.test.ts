@@ -274,9 +274,12 @@ describe("aggregate", () => {
     expect(refused.outcome.message).toContain(key.slice("a/summary/".length))
     const chunks = await inside(BlobStore.use((blobs) => Stream.runCollect(blobs.read({ bucket: "out", key }))))
     expect(Buffer.concat(chunks).toString()).toContain('"scheduled_report_time" : 1609459200.000000000')
-    // A refusal stays one when its file cannot be written.
+    // A refusal stays one when its file cannot be written, and names none.
     expect(await run({ release, exhausted: { ...exhausted, bucket: "nowhere" } })).toMatchObject({
-      outcome: { code: "PRIVACY_BUDGET_EXHAUSTED" }
+      outcome: {
+        code: "PRIVACY_BUDGET_EXHAUSTED",
+        message: expect.stringContaining("2 of the budget units cannot pay")
+      }
     })
     expect(await spends()).toHaveLength(1)
   })
