@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 /** One configuration for both suites: `--mode slow` selects `*.slow.test.ts`, everything else is the fast suite. */
@@ -11,7 +12,7 @@ export default defineConfig(({ mode }) => ({
     exclude: mode === "slow" ? ["**/node_modules/**"] : ["**/node_modules/**", "**/*.slow.test.ts"],
     pool: "forks",
     execArgv: ["--conditions=@sotto/source"],
-    setupFiles: ["./test/support/Seed.ts"],
+    setupFiles: [fileURLToPath(new URL("./test/support/Seed.ts", import.meta.url))],
     reporters: ["default", "./test/support/CountsReporter.ts"],
     testTimeout: mode === "slow" ? 300_000 : 30_000
   }

@@ -15,7 +15,7 @@ const { values } = parseArgs({
   options: {
     reports: { type: "string", default: "100000" },
     sample: { type: "string", default: "5000" },
-    keys: { type: "string", default: "500000" },
+    keys: { type: "string", default: "1000000" },
     rounds: { type: "string", default: "5" },
     help: { type: "boolean", default: false }
   }
@@ -26,7 +26,7 @@ if (values.help) {
 
   --reports  encrypted reports that Sotto opens in each round (100000)
   --sample   how many of them the obvious stack opens, being slower (5000)
-  --keys     keys of the output domain (500000)
+  --keys     keys of the output domain (1000000)
   --rounds   rounds of which the medians are taken (5)`)
   process.exit(0)
 }

@@ -5,6 +5,7 @@
  * counts steps, and fails when one failed. No step passes by reading nothing.
  */
 import { browserBundles } from "./check/BrowserBundles.ts"
+import { citations } from "./check/Citations.ts"
 import { dependencies } from "./check/Dependencies.ts"
 import { stability } from "./check/Stability.ts"
 import { format, lint, published, types, unused } from "./check/Tools.ts"
@@ -30,6 +31,7 @@ const steps: ReadonlyArray<Step> = [
   { name: "dependencies", check: dependencies },
   { name: "stability", check: stability },
   { name: "bundles", check: browserBundles },
+  { name: "citations", check: citations },
   { name: "unused", check: unused },
   { name: "published", check: published },
   { name: "generated", check: upToDate }

@@ -61,7 +61,7 @@ const same = (a: string, b: string): string =>
 const fault = (text: string): never => {
   throw new Error(text)
 }
-const json = (args: ReadonlyArray<string>): any => JSON.parse(sotto([...args, "--json"], { quiet: true }))
+const json = (args: ReadonlyArray<string>): Shown => JSON.parse(sotto([...args, "--json"], { quiet: true })) as Shown
 
 interface Shown {
   readonly rows: ReadonlyArray<{
@@ -121,8 +121,8 @@ const main = async (): Promise<void> => {
     ...more
   ]
   sotto(question(at("data/reports.avro"), at("summary")))
-  say("\n  The twenty largest keys with 95 % intervals, beside the true sums that only a demo can know:\n")
-  sotto(["show", at("summary/output.avro"), "--sort", "metric", "--limit", "20", "--truth", at("data/truth.json")])
+  say("\n  The ten largest keys with 95 % intervals, beside the true sums that only a demo can know:\n")
+  sotto(["show", at("summary/output.avro"), "--sort", "metric", "--limit", "10", "--truth", at("data/truth.json")])
   say("\n  Smaller keys, where the noise shows:\n")
   sotto([
     "show",
@@ -131,9 +131,9 @@ const main = async (): Promise<void> => {
     "--sort",
     "metric",
     "--skip",
-    "500",
+    "1700",
     "--limit",
-    "20",
+    "12",
     "--truth",
     at("data/truth.json")
   ])

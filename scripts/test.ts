@@ -31,7 +31,15 @@ const { code } = await run(
     ...(suite === "slow" ? ["--mode", "slow"] : []),
     ...rest
   ],
-  { stdio: ["ignore", "inherit", "inherit"], env: { ...environment, SOTTO_TEST_COUNTS: file } }
+  {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: {
+      ...environment,
+      SOTTO_TEST_COUNTS: file,
+      // Threads and processes of the tests load the same sources over and over: compiled once, they start three times faster.
+      NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compile")
+    }
+  }
 )
 const reported: Counts = existsSync(file)
   ? JSON.parse(readFileSync(file, "utf8"))

@@ -144,12 +144,17 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
           progress: ({ rows, bytes }) => onSteps(rows, bytes)
         }
         return yield* Effect.acquireRelease(
-          Effect.sync(() => startCoordinator(threads, calls)),
-          (thread) =>
-            Effect.promise(() => {
-              stop.abort()
-              return thread.end()
-            })
+          Effect.sync((): CoordinatorThread => {
+            const { peer, end } = startCoordinator(threads, calls)
+            return {
+              peer,
+              end: () => {
+                stop.abort()
+                return end()
+              }
+            }
+          }),
+          (thread) => Effect.promise(() => thread.end())
         )
       })
 
@@ -321,9 +326,13 @@ const unwritable =
   <A, R>(effect: Effect.Effect<A, { readonly message: string }, R>): Effect.Effect<A, OutputUnwritable, R> =>
     Effect.mapError(effect, ({ message }) => new OutputUnwritable({ bucket, key, message }))
 
-const temporaryFolder = (parent: string): Effect.Effect<string, never, Scope.Scope> =>
+const temporaryFolder = (parent: string): Effect.Effect<string, AggregatorCrashed, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(parent, "sotto-domain-"))),
+    Effect.tryPromise({
+      try: () => mkdtemp(join(parent, "sotto-domain-")),
+      catch: (error) =>
+        new AggregatorCrashed({ message: `no temporary folder can be made in ${parent}: ${(error as Error).message}` })
+    }),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
   )
 

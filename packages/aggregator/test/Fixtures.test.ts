@@ -56,7 +56,8 @@ const expected = async (golden: string, ids: ReadonlyArray<bigint>) => {
   const { data } = decode(Buffer.from(text, "base64")) as {
     data: ReadonlyArray<Record<"bucket" | "value" | "id", Uint8Array | undefined>>
   }
-  const number = (bytes: Uint8Array | undefined) => (bytes ?? []).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+  const number = (bytes: Uint8Array | undefined) =>
+    Array.from(bytes ?? []).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
   const sums = new Map<bigint, bigint>()
   for (const { bucket, value, id } of data) {
     if (!ids.includes(number(id)) || (number(bucket) === 0n && number(value) === 0n)) continue

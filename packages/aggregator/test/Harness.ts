@@ -1,4 +1,6 @@
 /** Reports, containers and a whole aggregation for the tests of this package. */
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { crc32, deflateRawSync } from "node:zlib"
 import snappy from "snappyjs"
 import { AVRO_SCHEMAS, filteringIds } from "@sotto/core/aggregation"
@@ -17,10 +19,13 @@ import * as Stream from "effect/Stream"
 import { type AggregatorOptions, layerAggregator } from "../src/index.ts"
 import { recipient, sealer } from "../src/hpke/index.ts"
 
+// Threads run from sources here; what is compiled once need not be compiled by each of them.
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "sotto-test-compile-cache")
+
 export const BUCKET = "data"
 export const AS_OF = Date.UTC(2026, 0, 31)
 export const ORIGIN = "https://a.example.com"
-export const SITE = "https://example.com"
+const SITE = "https://example.com"
 
 export type Contribution = readonly [bucket: bigint, value: number, id?: bigint]
 
@@ -74,7 +79,7 @@ export const cbor = (contributions: ReadonlyArray<Contribution>, padTo = 0, oper
 }
 
 const SECRET = new Uint8Array(32).fill(7)
-export const PAIR = recipient(SECRET)!
+const PAIR = recipient(SECRET)!
 const sealing = sealer(PAIR.publicKey)!
 
 /** Encrypts a plaintext under the test key, with an ephemeral secret that follows from `n`. */

@@ -1,7 +1,7 @@
 import { crc32, inflateRawSync } from "node:zlib"
 import { AVRO_LIMITS, type AvroLimits } from "./AvroLimits.ts"
 import { avroRejected, type AvroRejected } from "./AvroRejected.ts"
-import type { Block } from "./Container.ts"
+import type { Block } from "./Block.ts"
 import { snappyLength, unsnap } from "./internal/Snappy.ts"
 
 /** The codecs that every Avro library reads (Avro 1.12, "Required Codecs") and Snappy. */

@@ -2,6 +2,7 @@ import { AVRO_LIMITS, type AvroLimits } from "./AvroLimits.ts"
 import { avroRejected, isRejected, type AvroRejected } from "./AvroRejected.ts"
 import { CODECS, type Codec } from "./Codec.ts"
 import { Cursor } from "./internal/Cursor.ts"
+import type { Block } from "./Block.ts"
 
 /**
  * What stands before the first block of an object container (Avro 1.12, "Object Container Files").
@@ -17,14 +18,6 @@ export interface ContainerHeader {
   readonly sync: Uint8Array
   /** Bytes of the header; the first block begins there. */
   readonly length: number
-}
-
-/** A block as it lies in the file: `bytes` are still compressed and a view of what was read. */
-export interface Block {
-  /** Byte of the file where the block begins. */
-  readonly offset: number
-  readonly rows: number
-  readonly bytes: Uint8Array
 }
 
 /** The header is longer than what was given; it needs at least `bytes` from the start of the file. */

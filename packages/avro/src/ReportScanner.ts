@@ -1,6 +1,7 @@
 import { AVRO_LIMITS, type AvroLimits } from "./AvroLimits.ts"
 import { isRejected, type AvroRejected } from "./AvroRejected.ts"
-import type { Block, ContainerHeader } from "./Container.ts"
+import type { Block } from "./Block.ts"
+import type { ContainerHeader } from "./Container.ts"
 import { Cursor } from "./internal/Cursor.ts"
 import { blockFault, compilePlan, rowsFit, walkRows } from "./internal/FieldPlan.ts"
 

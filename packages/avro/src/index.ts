@@ -1,11 +1,11 @@
 export { AVRO_LIMITS, type AvroLimits } from "./AvroLimits.ts"
 export { isRejected, printRejected, type AvroRejected } from "./AvroRejected.ts"
+export type { Block } from "./Block.ts"
 export { CODECS, decompress, type Codec } from "./Codec.ts"
 export {
   blockScanner,
   readContainer,
   readHeader,
-  type Block,
   type BlockScanner,
   type ContainerHeader,
   type HeaderCut

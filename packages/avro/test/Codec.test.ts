@@ -49,7 +49,9 @@ describe("decompress", () => {
   it("stops a deflate bomb at the limit", () => {
     const bomb = new Uint8Array(deflateRawSync(Buffer.alloc(AVRO_LIMITS.blockBytes + 1)))
     expect(bomb.length).toBeLessThan(100_000)
-    expect(decompress("f.avro", "deflate", blockOf(bomb))).toEqual(rejected(tooLarge))
+    const found = decompress("f.avro", "deflate", blockOf(bomb))
+    // Not compared as a whole: a failure would print 64 MiB.
+    expect(isRejected(found) ? found.reason : "inflated").toBe(tooLarge)
     expect(decompress("f.avro", "deflate", blockOf(bomb), { ...AVRO_LIMITS, blockBytes: 2 ** 27 })).toHaveLength(
       2 ** 26 + 1
     )

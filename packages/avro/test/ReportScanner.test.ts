@@ -68,6 +68,12 @@ describe("ReportScanner", () => {
     expect(scanned(readFileSync("test/fixtures/sample/output_debug_reports.avro"))).toHaveLength(1)
   })
 
+  it("says which row is cut off, in the common file too", () => {
+    expect(scanned(join(header(REPORT_SCHEMA), block(2, Uint8Array.of(0, 0, 0, 0, 0, 10, 1))))).toMatchObject({
+      reason: "row 1 of this block: 5 bytes are announced, fewer follow (byte 6 of the block's data)"
+    })
+  })
+
   it("uses the caller's table when it is large enough", () => {
     const bytes = file(REPORT_SCHEMA, [[{ payload: Buffer.of(1), key_id: "k", shared_info: "{}" }]])
     const container = readContainer("f", bytes)

@@ -60,6 +60,7 @@ export const readAvroFile = (file: string): AvroFile => {
     throw new CommandError(
       `${file} has ${Math.round(stat.size / 1e6)} MB, more than this command reads (${LARGEST / 1e6} MB).`
     )
+  if (stat.size === 0) throw new CommandError(`${file} is empty.`)
   const { header, blocks } = unless(readContainer(file, readFileSync(file)))
   if (header === undefined) throw new CommandError(`${file} is empty.`)
   const shape = shapeOf(file, header.schema)

@@ -63,6 +63,18 @@ const questionOptions = (command: Command): Command =>
     .option("--bound", "cut what one report contributes at 65,536, in payload order", false)
 
 export const defineCommands = (root: Command): void => {
+  root.addHelpText(
+    "after",
+    examples(
+      ["sotto keys generate && sotto keys ledger", "keys.json to seal and open reports, ledger-keys.json for a ledger"],
+      ["sotto reports generate --count 10000 --keys keys.json --out data", "reports to try it with"],
+      [
+        "sotto aggregate --keys keys.json --ledger ledger.db --input-data-avro-file data/reports.avro --domain-avro-file data/domain.avro --reporting-site https://example.com --output-directory out",
+        "a noised summary in out/output.avro, paid for from ledger.db"
+      ],
+      ["sotto show out/output.avro --plot --sort metric --limit 20", "look at it"]
+    )
+  )
   questionOptions(root.command("aggregate"))
     .description("Aggregate local reports into a noised summary")
     .option("--domain-avro-file <path>", "the output domain: an Avro file, a folder, or a prefix of file names")
@@ -128,7 +140,10 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (options) => (await import("./commands/Aggregate.ts")).aggregate(options))
 
-  const keys = root.command("keys").description("Make key pairs and ledger keys")
+  const keys = root
+    .command("keys")
+    .description("Make key pairs and ledger keys")
+    .addHelpText("after", examples(["sotto keys generate --help", "how to make a key pair for reports"]))
   keys
     .command("generate")
     .description("Make an X25519 key pair, or add one to a key file")
@@ -160,7 +175,13 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (options) => (await import("./commands/Keys.ts")).ledger(options))
 
-  const reports = root.command("reports").description("Make, pack and open reports")
+  const reports = root
+    .command("reports")
+    .description("Make, pack and open reports")
+    .addHelpText(
+      "after",
+      examples(["sotto reports generate --count 100 --cleartext --out data", "a hundred reports, not encrypted"])
+    )
   reports
     .command("generate")
     .description("Make reports from a seed, with their output domain and true sums")
@@ -275,7 +296,13 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (options) => (await import("./commands/Plan.ts")).plan(options))
 
-  const noise = root.command("noise").description("Sample the noise, to test it yourself")
+  const noise = root
+    .command("noise")
+    .description("Sample the noise, to test it yourself")
+    .addHelpText(
+      "after",
+      examples(["sotto noise sample --epsilon 10 --json samples.json", "a hundred thousand samples"])
+    )
   noise
     .command("sample")
     .description("Write samples of the noise as JSON")
@@ -297,7 +324,10 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (options) => (await import("./commands/Noise.ts")).sample(options))
 
-  const budget = root.command("budget").description("Look into a budget ledger")
+  const budget = root
+    .command("budget")
+    .description("Look into a budget ledger")
+    .addHelpText("after", examples(["sotto budget show --ledger ledger.db", "spent and remaining ε by unit"]))
   const ledgerArguments = (command: Command): Command =>
     command
       .addOption(ledgerOption().makeOptionMandatory())

@@ -24,7 +24,7 @@ export const printJson = (value: unknown): Promise<void> =>
 
 /** Columns padded to their widest cell; numbers right-aligned when every cell of the column looks like one. */
 export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  const widths = head.map((title, i) => rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length))
   const numeric = head.map(
     (_, i) => rows.length > 0 && rows.every((row) => /^[-+±]?[\d,.\u202f]+%?$/.test(row[i] ?? ""))
   )

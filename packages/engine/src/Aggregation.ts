@@ -100,14 +100,18 @@ export interface AggregationRequest {
   readonly onProgress?: OnProgress | undefined
 }
 
-/** The borders between the steps; `paid` is the one after which a failure costs nothing to repeat. */
-export type Stage = "started" | "summed" | "prepared" | "paid" | "written"
+/**
+ * The borders between the steps. Before `paying` nothing is charged; after `paid` a failure costs nothing to repeat; who
+ * is stopped in between cannot tell, and asks again: a question is charged once.
+ */
+export type Stage = "started" | "summed" | "prepared" | "paying" | "paid" | "written"
 
-/** What happened to the budget. */
+/** What happened to the budget. `Uncertain`: paying failed half-way; asking again is charged at most once. */
 export type BudgetUse =
   | { readonly _tag: "Charged" | "Replayed" | "Nothing"; readonly chargedAt: number; readonly sequence?: number }
   | { readonly _tag: "Exhausted"; readonly short: ReadonlyArray<ShortUnit> }
   | { readonly _tag: "NotAsked" }
+  | { readonly _tag: "Uncertain" }
 
 /** A unit that could not pay, with the public facts of the first report that has it. */
 export interface ShortUnit extends UnitRemaining {
@@ -215,7 +219,7 @@ export const aggregate = Effect.fn("aggregate")(function* (
       .pipe(Effect.mapError((error) => new Ended(prepareFailed(error, domain), mayPass(error))))
     yield* onStage("prepared")
 
-    const noising = yield* noisingOf(request, sums, fingerprintKey?.reveal(), facts)
+    const noising = yield* noisingOf(request, sums, fingerprintKey?.reveal(), facts, onStage)
     if (facts.budget._tag !== "NotAsked") yield* onStage("paid")
     if (noising._tag !== "None")
       facts.accuracy = accuracy({ epsilon: noising.epsilon, l1: noising.l1, keys: Math.max(1, prepared.domainKeys) })
@@ -239,7 +243,8 @@ const noisingOf = Effect.fn("noisingOf")(function* (
   request: AggregationRequest,
   sums: Sums,
   fingerprintKey: Uint8Array | undefined,
-  facts: { -readonly [K in keyof AggregationResult]: AggregationResult[K] }
+  facts: { -readonly [K in keyof AggregationResult]: AggregationResult[K] },
+  onStage: (stage: Stage) => Effect.Effect<void>
 ) {
   const { epsilon, l1, release } = request
   if (release._tag === "Exact" || (release._tag === "Debug" && !release.noise))
@@ -261,6 +266,8 @@ const noisingOf = Effect.fn("noisingOf")(function* (
   facts.question = { fingerprint: question, reports: sums.sum.reports }
   // More units than the port lists are more than a charge may have; the ledger never sees a cut list.
   if (sums.unitCount > sums.units.length) return yield* ended(tooManyUnits(sums.unitCount, sums.units.length))
+  yield* onStage("paying")
+  facts.budget = { _tag: "Uncertain" }
   const answer = yield* pay({
     scope,
     spender,
@@ -270,7 +277,11 @@ const noisingOf = Effect.fn("noisingOf")(function* (
     reports: sums.sum.reports,
     units: sums.units,
     asOf: request.asOf
-  }).pipe(Effect.mapError(budgetError))
+  }).pipe(
+    // The one failure that refuses before anything is charged; the others may come after the charge.
+    Effect.tapErrorTag("LedgerRolledBack", () => Effect.sync(() => void (facts.budget = { _tag: "NotAsked" }))),
+    Effect.mapError(budgetError)
+  )
   switch (answer._tag) {
     case "Paid": {
       const { chargedAt, sequence } = answer.receipt
@@ -288,8 +299,10 @@ const noisingOf = Effect.fn("noisingOf")(function* (
       return yield* ended(yield* reportExhausted(request, short))
     }
     case "TooManyUnits":
+      facts.budget = { _tag: "NotAsked" }
       return yield* ended(tooManyUnits(answer.units, answer.limit))
     case "SpenderConflict":
+      facts.budget = { _tag: "NotAsked" }
       return yield* ended(inputChanged)
     case "NoiseKeyMismatch":
       return yield* ended(
@@ -300,25 +313,25 @@ const noisingOf = Effect.fn("noisingOf")(function* (
   }
 })
 
-/** Writes the file about the units that are short; the outcome names it (spec: aggregation §9.3). */
+/** Writes the file about the units that are short; the outcome names it if it is there (spec: aggregation §9.3). */
 const reportExhausted = Effect.fn("reportExhausted")(function* (
   request: AggregationRequest,
   short: ReadonlyArray<ShortUnit>
 ) {
-  if (request.exhausted === undefined) {
-    return {
-      code: "PRIVACY_BUDGET_EXHAUSTED",
-      message: `Insufficient privacy budget for one or more aggregatable reports: ${short.length} of the budget units cannot pay ε = ${printEpsilon(request.epsilon)}. Nothing was charged.`
-    } satisfies Outcome
+  const unnamed: Outcome = {
+    code: "PRIVACY_BUDGET_EXHAUSTED",
+    message: `Insufficient privacy budget for one or more aggregatable reports: ${short.length} of the budget units cannot pay ε = ${printEpsilon(request.epsilon)}. Nothing was charged.`
   }
+  if (request.exhausted === undefined) return unnamed
   const { bucket, prefix, receivedAt } = request.exhausted
   const place = exhaustedReportPlace(bucket, prefix, fromMillis(receivedAt))
   const text = printExhaustedReport(short.map(({ use }) => ({ filteringId: use.filteringId, sharedInfo: use.source })))
   const blobs = yield* BlobStore
   const ref: BlobRef = { bucket, key: place.key }
   // A refusal stays a refusal when its file cannot be written.
-  yield* Effect.ignore(blobs.write(ref, utf8(text), { mode: "replace" }))
-  return place.outcome
+  return yield* blobs
+    .write(ref, utf8(text), { mode: "replace" })
+    .pipe(Effect.match({ onSuccess: () => place.outcome, onFailure: () => unnamed }))
 })
 
 const budgetError = (error: { readonly _tag: string; readonly message: string }): Ended =>

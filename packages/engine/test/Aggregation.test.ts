@@ -15,6 +15,7 @@ import {
 import { BlobStore } from "@sotto/core/ports/BlobStore"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { KeyDenied } from "@sotto/core/ports/KeyRing"
+import { LedgerKeys, LedgerKeysUnavailable } from "@sotto/core/ports/LedgerKeys"
 import {
   layerMemoryBlobStore,
   layerMemoryBudgetLedger,
@@ -106,11 +107,24 @@ const house = (
         Effect.as({ summary: [{ bucket: "out", key: "summary-1-of-1.avro", rows: 3 }], debug: [] })
       )
   })
+  const ledgerKeys = { headFails: false }
+  const keys = Layer.effect(
+    LedgerKeys,
+    Effect.map(LedgerKeys, (right) =>
+      LedgerKeys.of({
+        ...right,
+        raiseHead: (scope, head) =>
+          ledgerKeys.headFails
+            ? Effect.fail(new LedgerKeysUnavailable({ message: "no disk" }))
+            : right.raiseHead(scope, head)
+      })
+    )
+  ).pipe(Layer.provide(layerMemoryLedgerKeys(LEDGER_TEST_KEYS)))
   const layers = Layer.mergeAll(
     aggregator,
     layerMemoryBlobStore({ buckets: ["in", "out"] }),
     layerSeededEntropy(7),
-    layerMemoryBudgetLedger({ store }).pipe(Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS)))
+    layerMemoryBudgetLedger({ store }).pipe(Layer.provideMerge(keys))
   )
   const stages: Array<Stage> = []
   // One runtime, so that what a run leaves behind is there for the next.
@@ -120,7 +134,7 @@ const house = (
   const run = (more: Partial<AggregationRequest> = {}) =>
     inside(aggregate(request(more), (stage) => Effect.sync(() => void (stages.push(stage), calls.push(stage)))))
   const spends = () => inside(BudgetLedger.use((ledger) => ledger.history("default", 0, 100)))
-  return { calls, noisings, stages, run, spends, inside }
+  return { calls, noisings, stages, ledgerKeys, run, spends, inside }
 }
 
 describe("aggregate", () => {
@@ -260,6 +274,13 @@ describe("aggregate", () => {
     expect(refused.outcome.message).toContain(key.slice("a/summary/".length))
     const chunks = await inside(BlobStore.use((blobs) => Stream.runCollect(blobs.read({ bucket: "out", key }))))
     expect(Buffer.concat(chunks).toString()).toContain('"scheduled_report_time" : 1609459200.000000000')
+    // A refusal stays one when its file cannot be written, and names none.
+    expect(await run({ release, exhausted: { ...exhausted, bucket: "nowhere" } })).toMatchObject({
+      outcome: {
+        code: "PRIVACY_BUDGET_EXHAUSTED",
+        message: expect.stringContaining("2 of the budget units cannot pay")
+      }
+    })
     expect(await spends()).toHaveLength(1)
   })
 
@@ -269,7 +290,19 @@ describe("aggregate", () => {
       sum: Effect.sync(() => sums({ sum: { words: new Uint32Array(8).fill(++name), reports: 1 } }))
     })
     await run()
-    expect(await run()).toMatchObject({ outcome: { code: "INPUT_CHANGED" } })
+    expect(await run()).toMatchObject({ outcome: { code: "INPUT_CHANGED" }, budget: { _tag: "NotAsked" } })
+  })
+
+  it("says that a charge is uncertain when paying fails half-way, and finishes it for free", async () => {
+    const { run, spends, ledgerKeys } = house()
+    ledgerKeys.headFails = true
+    expect(await run()).toMatchObject({
+      outcome: { code: "PRIVACY_BUDGET_ERROR", message: expect.stringContaining("LedgerKeysUnavailable: no disk") },
+      budget: { _tag: "Uncertain" }
+    })
+    ledgerKeys.headFails = false
+    expect(await run()).toMatchObject({ outcome: { code: "SUCCESS" }, budget: { _tag: "Replayed" } })
+    expect(await spends()).toHaveLength(1)
   })
 
   it("never sends a cut list of units to the ledger", async () => {

@@ -1,6 +1,6 @@
 import { keyCheck, type Epsilon, type Fingerprint, type Head, seedOf, type UnitId } from "@sotto/core/budget"
 import { BudgetLedger, LedgerUnavailable } from "@sotto/core/ports/BudgetLedger"
-import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
+import type { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
 import { layerMemoryBudgetLedger, layerMemoryLedgerKeys, type MemoryLedgerStore } from "@sotto/memory"
 import { LEDGER_TEST_KEYS } from "@sotto/testkit"
 import * as Effect from "effect/Effect"

@@ -212,13 +212,32 @@ class Heads {
   #inode: number | undefined
   #offset = 0
   #state = new Map<string, Head>()
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(file: string, ledgerId: string) {
     this.#file = `${file}.heads`
     this.#ledgerId = ledgerId
   }
 
-  async read(): Promise<ReadonlyMap<string, Head>> {
+  /** One after another: two readers at one offset would both move it, past lines that are not written yet. */
+  read(): Promise<ReadonlyMap<string, Head>> {
+    const state = this.#turn.then(() => this.#readOn())
+    this.#turn = state.catch(() => {})
+    return state
+  }
+
+  /** Durable when it returns. Starts with a line end, so that a torn line before it stays alone. */
+  async append(line: HeadLine): Promise<void> {
+    const handle = await open(this.#file, "a")
+    try {
+      await handle.appendFile(`\n${JSON.stringify(line)}\n`)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async #readOn(): Promise<ReadonlyMap<string, Head>> {
     const handle = await open(this.#file, "r").catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== "ENOENT") throw cause
       throw new Refusal(
@@ -242,17 +261,6 @@ class Heads {
       for (const line of lines) this.#apply(line)
       this.#offset += end
       return this.#state
-    } finally {
-      await handle.close()
-    }
-  }
-
-  /** Durable when it returns. Starts with a line end, so that a torn line before it stays alone. */
-  async append(line: HeadLine): Promise<void> {
-    const handle = await open(this.#file, "a")
-    try {
-      await handle.appendFile(`\n${JSON.stringify(line)}\n`)
-      await handle.sync()
     } finally {
       await handle.close()
     }

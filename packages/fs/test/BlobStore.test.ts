@@ -48,6 +48,18 @@ describe("BlobStore on files", () => {
     expect(found).toEqual(["a.avro", "a/x.avro"])
   })
 
+  it("lists in the order of UTF-8 bytes, folders in the place of their slash", async () => {
+    const root = folder()
+    const keys = ["a-b", "a.b", "a/b", "a0", "\uff5e", "\u{1f600}"]
+    const found = await over(root, (store) =>
+      Effect.andThen(
+        Effect.forEach(keys.toReversed(), (key) => store.write(ref(key), bytes(key), { mode: "create" })),
+        keysOf(store)
+      )
+    )
+    expect(found).toEqual(keys)
+  })
+
   it("lists a missing folder as empty and makes it when writing", async () => {
     const root = join(folder(), "not", "yet")
     expect(await over(root, (store) => keysOf(store))).toEqual([])
@@ -57,7 +69,9 @@ describe("BlobStore on files", () => {
 
   it("denies what symbolic links find outside, and follows those that stay inside", async () => {
     const root = folder()
-    const outside = folder()
+    // Its path starts with the bucket's and is not in it.
+    const outside = `${root}-beside`
+    fs.mkdirSync(outside)
     fs.writeFileSync(join(outside, "secret"), "secret")
     fs.writeFileSync(join(root, "plain"), "plain")
     fs.symlinkSync(join(outside, "secret"), join(root, "file-link"))

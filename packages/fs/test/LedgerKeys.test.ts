@@ -145,6 +145,37 @@ describe("ledger keys in files", () => {
     expect(await using(file, (keys) => keys.head("default"))).toEqual(head(1, "b"))
   })
 
+  it("start again with a file of heads that was restored in place", async () => {
+    const file = testKeys()
+    const empty = readFileSync(`${file}.heads`)
+    await using(file, (keys) =>
+      Effect.gen(function* () {
+        yield* keys.raiseHead("default", head(3))
+        expect(yield* keys.head("default")).toEqual(head(3))
+        writeFileSync(`${file}.heads`, empty)
+        expect(yield* keys.head("default")).toBeUndefined()
+      })
+    )
+  })
+
+  it("see what was raised elsewhere, also when several ask at once", async () => {
+    const file = testKeys()
+    await using(file, (keys) =>
+      Effect.gen(function* () {
+        const elsewhere = (sequence: number) =>
+          Effect.promise(() => using(file, (others) => others.raiseHead("default", head(sequence))))
+        const asked = Effect.all(
+          Array.from({ length: 2 }, () => keys.head("default")),
+          { concurrency: "unbounded" }
+        )
+        for (let sequence = 1; sequence <= 9; sequence++) {
+          yield* elsewhere(sequence)
+          expect(yield* asked).toEqual([head(sequence), head(sequence)])
+        }
+      })
+    )
+  })
+
   it("see what other processes raise, and lose none of it", async () => {
     const file = testKeys()
     const script = `

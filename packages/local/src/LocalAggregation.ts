@@ -29,7 +29,7 @@ export interface LocalAggregation {
   readonly reports: Location
   /** Absent: publish every key that the reports hold. */
   readonly domain?: (Location & { readonly format: "avro" | "text" }) | undefined
-  /** `output.avro` or `output.json` (and `debug_output.…`) appear in this folder, which is made. */
+  /** `output.avro` or `output.json` (and `debug_output.…`) appear in this folder, an absolute path; it is made. */
   readonly outputFolder: string
   readonly format: "avro" | "json"
   /** File of private keys; absent for cleartext reports. */
@@ -61,9 +61,22 @@ const releaseOf = ({ ledger, debugRun, noise }: LocalAggregation): Release =>
         : { _tag: "Question", scope: ledger.scope, charge: ledger.charge, spender: ledger.spender }
 
 /** Objects of a location; an exact one that is missing is an error, a prefix without objects is an empty list. */
-const objectsOf = Effect.fn("objectsOf")(function* (bucket: string, { prefix, exact }: Location) {
+const objectsOf = Effect.fn("objectsOf")(function* ({ folder, prefix, exact }: Location) {
   const blobs = yield* BlobStore
-  return exact ? [yield* blobs.stat({ bucket, key: prefix })] : yield* listObjects(bucket, [prefix])
+  return exact ? [yield* blobs.stat({ bucket: folder, key: prefix })] : yield* listObjects(folder, [prefix])
+})
+
+/** How reports are read: encrypted ones take all eight checks, cleartext ones the original local tool's few. */
+const rulesOf = ({
+  keysFile,
+  reporter,
+  filteringIds
+}: Pick<LocalAggregation, "keysFile" | "reporter" | "filteringIds">) => ({
+  input: keysFile === undefined ? ("cleartext" as const) : ("encrypted" as const),
+  checks: keysFile === undefined ? ("reduced" as const) : ("full" as const),
+  reporter,
+  siteOf,
+  filteringIds
 })
 
 const printed = ({ folder, prefix }: Location): string => `${folder}/${prefix}`
@@ -80,18 +93,15 @@ const noKeys = Layer.succeed(KeyRing, {
 
 /** The adapters of one run. */
 const layersOf = (
-  options: Pick<LocalAggregation, "reports" | "domain" | "keysFile" | "lanes" | "ledger"> & {
+  options: Pick<LocalAggregation, "reports" | "domain" | "keysFile" | "lanes"> & {
     readonly outputFolder?: string
+    readonly ledger?: Pick<LocalLedger, "file" | "keysFile"> | undefined
   }
 ) => {
   const { reports, domain, ledger, keysFile, lanes } = options
-  const blobs = layerFsBlobStore({
-    buckets: {
-      reports: reports.folder,
-      ...(domain === undefined ? {} : { domain: domain.folder }),
-      ...(options.outputFolder === undefined ? {} : { output: options.outputFolder })
-    }
-  })
+  // A bucket is called as its folder is, so that messages name files as the user knows them.
+  const folders = [reports.folder, domain?.folder, options.outputFolder].filter((folder) => folder !== undefined)
+  const blobs = layerFsBlobStore({ buckets: Object.fromEntries(folders.map((folder) => [folder, folder])) })
   const keyRing = keysFile === undefined ? noKeys : layerFsKeyRing({ path: keysFile })
   const aggregator = layerAggregator(lanes === undefined ? {} : { lanes }).pipe(
     Layer.provide(keyRing),
@@ -113,16 +123,11 @@ export const aggregateLocally = Effect.fn("aggregateLocally")(function* (
   onStage: (stage: Stage) => Effect.Effect<void> = () => Effect.void
 ) {
   const { reports, domain } = options
-  const encrypted = options.keysFile !== undefined
   const run = Effect.gen(function* () {
     return yield* aggregate(
       {
-        reports: { objects: yield* objectsOf("reports", reports), locations: [printed(reports)] },
-        input: encrypted ? "encrypted" : "cleartext",
-        checks: encrypted ? "full" : "reduced",
-        reporter: options.reporter,
-        siteOf,
-        filteringIds: options.filteringIds,
+        reports: { objects: yield* objectsOf(reports), locations: [printed(reports)] },
+        ...rulesOf(options),
         bounded: options.bounded,
         asOf: options.asOf,
         errorThreshold: options.errorThreshold,
@@ -132,12 +137,12 @@ export const aggregateLocally = Effect.fn("aggregateLocally")(function* (
             ? undefined
             : {
                 format: domain.format,
-                objects: yield* objectsOf("domain", domain),
+                objects: yield* objectsOf(domain),
                 location: printed(domain),
                 ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress })
               },
         output: {
-          bucket: "output",
+          bucket: options.outputFolder,
           names: {
             _tag: "Single",
             key: LOCAL_FILES.summary[options.format],
@@ -169,18 +174,13 @@ export const adviseLocally = Effect.fn("adviseLocally")(function* (
   }
 ) {
   const { ledger, filteringIds, bounded, epsilon, l1 } = options
-  const encrypted = options.keysFile !== undefined
   const run = Effect.gen(function* () {
     const aggregator = yield* Aggregator
     const keys = yield* LedgerKeys
     const sums = yield* aggregator.sum(
-      yield* objectsOf("reports", options.reports),
+      yield* objectsOf(options.reports),
       {
-        input: encrypted ? "encrypted" : "cleartext",
-        checks: encrypted ? "full" : "reduced",
-        reporter: options.reporter,
-        siteOf,
-        filteringIds,
+        ...rulesOf(options),
         ...(bounded ? { perReport: 65_536 } : {}),
         debugRun: false,
         fingerprintKey: yield* keys.fingerprintKey,
@@ -199,5 +199,5 @@ export const adviseLocally = Effect.fn("adviseLocally")(function* (
     })
     return { ...advice, errors: sums.errors, reports: sums.sum.reports, units: sums.unitCount }
   })
-  return yield* Effect.scoped(run).pipe(Effect.provide(layersOf({ ...options, ledger: { ...ledger, spender: "" } })))
+  return yield* Effect.scoped(run).pipe(Effect.provide(layersOf(options)))
 })

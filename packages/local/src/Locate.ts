@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from "node:fs"
+import { readdirSync, statSync } from "node:fs"
 import { basename, dirname, resolve } from "node:path"
 import type { Location } from "./Location.ts"
 
@@ -13,6 +13,8 @@ export const locate = (path: string): Location | undefined => {
   const [folder, prefix] = [dirname(full), basename(full)]
   if (stat !== undefined) return { folder, prefix, exact: true }
   const begins =
-    !path.endsWith("/") && existsSync(folder) && readdirSync(folder).some((name) => name.startsWith(prefix))
+    !path.endsWith("/") &&
+    statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true &&
+    readdirSync(folder).some((name) => name.startsWith(prefix))
   return begins ? { folder, prefix, exact: false } : undefined
 }

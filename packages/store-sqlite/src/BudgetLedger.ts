@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer"
+import { existsSync } from "node:fs"
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite"
 import {
   type ChainHash,
@@ -22,10 +23,17 @@ import {
   unitIdBytes,
   type UnitState
 } from "@sotto/core/budget"
-import { BudgetLedger, ledgerRolledBack, LedgerUnavailable, requireIdentity } from "@sotto/core/ports/BudgetLedger"
+import {
+  BudgetLedger,
+  type LedgerMismatch,
+  ledgerRolledBack,
+  LedgerUnavailable,
+  requireIdentity
+} from "@sotto/core/ports/BudgetLedger"
 import { identityOf } from "@sotto/core/ports/LedgerKeys"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import { openDatabase, type Voice } from "./internal/Database.ts"
 
 export interface SqliteLedgerOptions {
@@ -41,15 +49,40 @@ export interface SqliteLedgerOptions {
 /**
  * The ledger in one SQLite file (WAL, `synchronous=FULL`): a charge is on disk before it is answered, and processes that
  * share the file take turns. Needs the ledger keys, because a ledger belongs to one fingerprint key.
+ *
+ * A file that is not there is made when it is first asked something: a run that fails before it pays leaves nothing.
  */
 export const layerSqliteBudgetLedger = (options: SqliteLedgerOptions) =>
   Layer.effect(
     BudgetLedger,
     Effect.gen(function* () {
-      const identity = yield* identityOf
-      return yield* open({ ...options, identity })
+      const opening = open({ ...options, identity: yield* identityOf })
+      if (options.mustExist === true || options.file === ":memory:" || existsSync(options.file)) return yield* opening
+      const scope = yield* Effect.scope
+      return whenAsked(yield* Effect.cached(Effect.provideService(opening, Scope.Scope, scope)))
     })
   )
+
+/** A ledger that is opened by the first call. */
+const whenAsked = (opened: Effect.Effect<BudgetLedger["Service"], LedgerMismatch | LedgerUnavailable>) => {
+  // Another process made the file in the meantime, with other keys.
+  const ledger = Effect.catchTag(opened, "LedgerMismatch", ({ message }) =>
+    Effect.fail(new LedgerUnavailable({ because: "not-a-ledger", message }))
+  )
+  return BudgetLedger.of({
+    capabilities: { durable: true },
+    spend: (request) => Effect.flatMap(ledger, (it) => it.spend(request)),
+    remaining: (scope, units) => Effect.flatMap(ledger, (it) => it.remaining(scope, units)),
+    history: (scope, after, limit) => Effect.flatMap(ledger, (it) => it.history(scope, after, limit)),
+    units: (scope, after, limit) => Effect.flatMap(ledger, (it) => it.units(scope, after, limit)),
+    scopes: Effect.flatMap(ledger, (it) => it.scopes),
+    purge: (scope, beforeHour) => Effect.flatMap(ledger, (it) => it.purge(scope, beforeHour)),
+    floor: (scope) => Effect.flatMap(ledger, (it) => it.floor(scope)),
+    acceptRollback: (scope, lost, reason) => Effect.flatMap(ledger, (it) => it.acceptRollback(scope, lost, reason)),
+    rollbacks: (scope) => Effect.flatMap(ledger, (it) => it.rollbacks(scope)),
+    head: (scope) => Effect.flatMap(ledger, (it) => it.head(scope))
+  })
+}
 
 /** An existing ledger to look at, without keys: what would write answers `LedgerUnavailable`. */
 export const layerSqliteBudgetLedgerReadOnly = (options: Pick<SqliteLedgerOptions, "file" | "policy">) =>
@@ -120,7 +153,10 @@ const open = Effect.fn("openSqliteLedger")(function* (
     if (charge !== undefined) {
       const { spend, units, kcv } = charge
       const exclusive = spend.charge === "exclusive" ? 1 : 0
-      for (const unit of units) sql.charge.run(scope, blob(unit.id), unit.hour, unit.origin, spend.epsilon, exclusive)
+      const ids = unitIdBytes(spend.unitIds)
+      units.forEach(({ hour, origin }, i) =>
+        sql.charge.run(scope, ids.subarray(32 * i, 32 * i + 32), hour, origin, spend.epsilon, exclusive)
+      )
       sql.addKeyCheck.run(spend.noiseKeyId, blob(kcv))
       sql.append.run(
         scope,
@@ -130,7 +166,7 @@ const open = Effect.fn("openSqliteLedger")(function* (
         spend.charge,
         spend.epsilon,
         spend.reports,
-        unitIdBytes(spend.unitIds),
+        ids,
         packHours(spend.hours),
         spend.noiseKeyId,
         spend.asOf,

@@ -1,15 +1,6 @@
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync
-} from "node:fs"
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
@@ -107,7 +98,7 @@ const child = (file: string, requests: ReadonlyArray<SpendRequest>, before = "tr
 
 describe("the ledger in SQLite", () => {
   it.each(ledgerLaws.map((law) => [law.id, law] as const))("keeps %s", async (_, law) => {
-    await checkLaw(law, subject, { runs: 12, seed: 5 })
+    await checkLaw(law, subject, { runs: 8, seed: 5 })
   })
 
   it("remembers across restarts, with write-ahead log and full synchronisation", async () => {
@@ -154,10 +145,10 @@ describe("the ledger in SQLite", () => {
     await using(file, (ledger) => ledger.spend(request(1)))
     const bytes = Buffer.concat([file, `${file}-wal`].filter(existsSync).map((name) => readFileSync(name)))
     for (const key of [LEDGER_TEST_KEYS.fingerprintKey, ...LEDGER_TEST_KEYS.noiseKeys.values()]) {
-      expect(bytes.includes(key)).toBe(false)
+      expect(bytes.includes(Buffer.from(key))).toBe(false)
       expect(bytes.includes(Buffer.from(key).toString("hex"))).toBe(false)
     }
-    expect(bytes.includes(LEDGER_TEST_KEYS.ledgerId)).toBe(true)
+    expect(bytes.includes(Buffer.from(LEDGER_TEST_KEYS.ledgerId))).toBe(true)
   })
 
   it("notices a restored backup, until an operator accepts it", async () => {
@@ -247,6 +238,17 @@ describe("the ledger in SQLite", () => {
         expect((yield* ledger.head("default")).sequence).toBe(1)
         expect((yield* ledger.units("default", undefined, 10)).length).toBe(3)
         expect((yield* ledger.spend(request(2)))._tag).toBe("Charged")
+      })
+    )
+  })
+
+  it("takes back what a refused request began, and works on over the same connection", async () => {
+    await using(fresh(), (ledger) =>
+      Effect.gen(function* () {
+        const malformed = request(1, { epsilon: 0 as Epsilon })
+        expect((yield* Effect.exit(ledger.spend(malformed)))._tag).toBe("Failure")
+        expect((yield* ledger.spend(request(2)))._tag).toBe("Charged")
+        expect((yield* ledger.head("default")).sequence).toBe(1)
       })
     )
   })

@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
+import { demand, propertyOf, sameBytes } from "./internal/LawProperty.ts"
 import type { Law, Mutant } from "./Law.ts"
 
 type Service = BlobStore["Service"]
@@ -24,12 +25,6 @@ type Service = BlobStore["Service"]
 export const LAW_BUCKETS = ["in", "out"] as const
 
 const [IN, OUT] = LAW_BUCKETS
-
-const demand = (holds: boolean, otherwise: () => string): void => {
-  if (!holds) throw new Error(otherwise())
-}
-
-const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
 
 const readAll = (store: Service, ref: BlobRef, options?: ReadOptions) =>
   Effect.map(Stream.runCollect(store.read(ref, options)), (chunks) => {
@@ -54,17 +49,7 @@ const law = <A>(
   id,
   port: "BlobStore",
   rule,
-  property: (subject) =>
-    fc.asyncProperty(cases, (example) =>
-      Effect.runPromise(
-        Effect.scoped(
-          Effect.provide(
-            Effect.flatMap(BlobStore, (store) => run(store, example)),
-            Layer.fresh(subject)
-          )
-        )
-      )
-    ) as fc.IAsyncProperty<unknown>,
+  property: propertyOf(cases, (example) => BlobStore.use((store) => run(store, example))),
   mutants
 })
 
@@ -164,7 +149,7 @@ const RANGE = law(
         ...(length === null ? {} : { length })
       })
       const expected = bytes.subarray(offset ?? 0, length === null ? undefined : (offset ?? 0) + length)
-      demand(same(found, expected), () => `offset ${offset}, length ${length}: ${found} instead of ${expected}`)
+      demand(sameBytes(found, expected), () => `offset ${offset}, length ${length}: ${found} instead of ${expected}`)
     }),
   [
     mutant("ignores the length", (store) => ({
@@ -202,7 +187,8 @@ const ATOMIC_WRITE = law(
       const unchanged = Effect.gen(function* () {
         const infos = yield* listed(store, IN)
         demand(infos.length === (before === null ? 0 : 1), () => `while or after writing: ${JSON.stringify(infos)}`)
-        if (before !== null) demand(same(yield* readAll(store, place), before), () => "an unfinished write can be read")
+        if (before !== null)
+          demand(sameBytes(yield* readAll(store, place), before), () => "an unfinished write can be read")
         else demand(Result.isFailure(yield* Effect.result(store.stat(place))), () => "an unfinished write is there")
       })
       const reached = yield* Deferred.make<void>()
@@ -290,10 +276,10 @@ const CREATE_ONLY = law(
           () => `a create gave ${String(result)}`
         )
       const content = contentOf(winners[0] as number)
-      demand(same(yield* readAll(store, place), content), () => "the content is not the winner's")
+      demand(sameBytes(yield* readAll(store, place), content), () => "the content is not the winner's")
       const late = yield* Effect.result(store.write(place, new Uint8Array(1), { mode: "create" }))
       demand(Result.isFailure(late) && late.failure._tag === "BlobExists", () => "a late create did not get BlobExists")
-      demand(same(yield* readAll(store, place), content), () => "a late create changed the content")
+      demand(sameBytes(yield* readAll(store, place), content), () => "a late create changed the content")
       demand((yield* listed(store, IN)).length === 1, () => "losers left something")
     }),
   [
@@ -323,9 +309,9 @@ const REPLACE = law(
       for (const bytes of versions) {
         const info = yield* store.write(place, bytes, { mode: "replace" })
         demand(info.size === bytes.length, () => `a write of ${bytes.length} bytes says ${info.size}`)
-        demand(same(yield* readAll(store, place), bytes), () => "the new content is not there")
+        demand(sameBytes(yield* readAll(store, place), bytes), () => "the new content is not there")
         demand((yield* store.stat(place)).etag === info.etag, () => "write and stat give different etags")
-        if (before !== undefined && !same(before.bytes, bytes))
+        if (before !== undefined && !sameBytes(before.bytes, bytes))
           demand(before.etag !== info.etag, () => "another content has the same etag")
         before = { etag: info.etag, bytes }
       }
@@ -335,7 +321,7 @@ const REPLACE = law(
       )
       const left = yield* readAll(store, place)
       demand(
-        versions.some((bytes) => same(bytes, left)),
+        versions.some((bytes) => sameBytes(bytes, left)),
         () => "concurrent replaces left a mixture"
       )
       demand((yield* listed(store, IN)).length === 1, () => "replaces left something beside the object")
@@ -411,7 +397,10 @@ const ROOT = law(
           inside.length === 1 && inside[0] === key,
           () => `${JSON.stringify(key)} became ${JSON.stringify(inside)}`
         )
-        demand(same(yield* readAll(store, ref(key)), bytes), () => `${JSON.stringify(key)} is not what was written`)
+        demand(
+          sameBytes(yield* readAll(store, ref(key)), bytes),
+          () => `${JSON.stringify(key)} is not what was written`
+        )
       } else {
         demand(written.failure._tag === "BlobDenied", () => `${JSON.stringify(key)} gave ${written.failure._tag}`)
         demand((yield* listed(store, IN)).length === 0, () => `${JSON.stringify(key)} was denied and written`)
@@ -419,7 +408,7 @@ const ROOT = law(
       const outside = (yield* listed(store, OUT)).map((info) => info.key)
       demand(outside.length === 1, () => `${JSON.stringify(key)} left ${JSON.stringify(outside)} in another bucket`)
       demand(
-        same(yield* readAll(store, { bucket: OUT, key: "secret" }), secret),
+        sameBytes(yield* readAll(store, { bucket: OUT, key: "secret" }), secret),
         () => `${JSON.stringify(key)} changed an object of another bucket`
       )
     }),
@@ -453,7 +442,7 @@ const CHANGED = law(
       const place = ref("a")
       const old = new Uint8Array(first.length * repeat).map((_, i) => first[i % first.length] as number)
       const { etag } = yield* store.write(place, old, { mode: "create" })
-      demand(same(yield* readAll(store, place, { ifMatch: etag }), old), () => "a read of the right etag fails")
+      demand(sameBytes(yield* readAll(store, place, { ifMatch: etag }), old), () => "a read of the right etag fails")
       const seen: Array<Uint8Array> = []
       const reading = yield* Effect.result(
         Stream.runForEach(store.read(place, { ifMatch: etag }), (chunk) => {
@@ -462,13 +451,13 @@ const CHANGED = law(
         })
       )
       const whole = Uint8Array.from(seen.flatMap((chunk) => [...chunk]))
-      demand(same(whole, old.subarray(0, whole.length)), () => "a read mixes two contents")
+      demand(sameBytes(whole, old.subarray(0, whole.length)), () => "a read mixes two contents")
       if (Result.isSuccess(reading)) demand(whole.length === old.length, () => "a read ends early without saying why")
       else demand(reading.failure._tag === "BlobChanged", () => `a read gave ${reading.failure._tag}`)
       yield* store.write(place, second, { mode: "replace" })
       const late = yield* Effect.result(readAll(store, place, { ifMatch: etag }))
       demand(
-        same(old, second) || (Result.isFailure(late) && late.failure._tag === "BlobChanged"),
+        sameBytes(old, second) || (Result.isFailure(late) && late.failure._tag === "BlobChanged"),
         () => "a read of an object that changed did not give BlobChanged"
       )
     }),

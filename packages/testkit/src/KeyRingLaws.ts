@@ -4,15 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
+import { demand, propertyOf, sameBytes } from "./internal/LawProperty.ts"
 import type { Law, Mutant } from "./Law.ts"
 
 type Service = KeyRing["Service"]
-
-const demand = (holds: boolean, otherwise: () => string): void => {
-  if (!holds) throw new Error(otherwise())
-}
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
 
 /**
  * The laws of the port `KeyRing` for a ring that holds just `keys`; at least two, whose private keys differ.
@@ -30,17 +25,7 @@ export const keyRingLaws = (keys: ReadonlyArray<DecryptionKey>): ReadonlyArray<L
     id,
     port: "KeyRing",
     rule,
-    property: (subject) =>
-      fc.asyncProperty(cases, (example) =>
-        Effect.runPromise(
-          Effect.scoped(
-            Effect.provide(
-              Effect.flatMap(KeyRing, (ring) => run(ring, example)),
-              Layer.fresh(subject)
-            )
-          )
-        )
-      ) as fc.IAsyncProperty<unknown>,
+    property: propertyOf(cases, (example) => KeyRing.use((ring) => run(ring, example))),
     mutants
   })
 
@@ -78,9 +63,9 @@ export const keyRingLaws = (keys: ReadonlyArray<DecryptionKey>): ReadonlyArray<L
           for (const key of wanted) {
             const found = yield* ring.privateKey(key.id)
             demand(found.id === key.id, () => `asked for ${key.id}, got ${found.id}`)
-            demand(equal(found.publicKey, key.publicKey), () => `the public key of ${key.id} is another`)
+            demand(sameBytes(found.publicKey, key.publicKey), () => `the public key of ${key.id} is another`)
             const secret = found.privateKey.reveal()
-            demand(equal(secret, key.privateKey.reveal()), () => `the private key of ${key.id} is another`)
+            demand(sameBytes(secret, key.privateKey.reveal()), () => `the private key of ${key.id} is another`)
             secret.fill(0)
           }
         }),

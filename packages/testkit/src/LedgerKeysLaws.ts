@@ -6,6 +6,7 @@ import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
+import { propertyOf } from "./internal/LawProperty.ts"
 import type { Law, Mutant } from "./Law.ts"
 import { LEDGER_TEST_KEYS } from "./LedgerLab.ts"
 
@@ -20,17 +21,8 @@ const mutant = (name: string, wrong: (right: Service) => Partial<Service>): Muta
     ).pipe(Layer.provide(subject))
 })
 
-const property =
-  <A>(input: fc.Arbitrary<A>, body: (keys: Service, input: A) => Effect.Effect<boolean, unknown>) =>
-  (subject: Layer.Layer<LedgerKeys>): fc.IAsyncProperty<unknown> =>
-    fc.asyncProperty(input, (value) =>
-      Effect.runPromise(
-        Effect.provide(
-          LedgerKeys.use((keys) => body(keys, value)),
-          Layer.fresh(subject)
-        )
-      )
-    ) as fc.IAsyncProperty<unknown>
+const property = <A>(input: fc.Arbitrary<A>, body: (keys: Service, input: A) => Effect.Effect<boolean, unknown>) =>
+  propertyOf(input, (value: A) => LedgerKeys.use((keys) => body(keys, value)))
 
 const heads = fc.record({
   sequence: fc.nat(9),

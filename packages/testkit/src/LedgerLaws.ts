@@ -27,9 +27,9 @@ import {
 } from "@sotto/core/budget"
 import { BudgetLedger, type LedgerRolledBack, type LedgerUnavailable } from "@sotto/core/ports/BudgetLedger"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
+import { demand, propertyOf } from "./internal/LawProperty.ts"
 import { ledgerMutants } from "./internal/LedgerMutants.ts"
 import { emptyTestLedger } from "./internal/ModelLedger.ts"
 import type { Law } from "./Law.ts"
@@ -122,10 +122,6 @@ const ask = (question: Question, spender: string, charge: Charge, noiseKeyId = "
   noiseKeyId
 })
 
-const demand = (holds: boolean, what: () => string): void => {
-  if (!holds) throw new Error(what())
-}
-
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 const demandSame = (found: unknown, expected: unknown, what: string): void =>
@@ -134,12 +130,10 @@ const demandSame = (found: unknown, expected: unknown, what: string): void =>
     () => `${what}\n  expected ${JSON.stringify(expected)}\n  found    ${JSON.stringify(found)}`
   )
 
-const property =
-  <A>(input: fc.Arbitrary<A>, body: (input: A) => Effect.Effect<void, unknown, Subject | Scope.Scope>) =>
-  (subject: Layer.Layer<Subject>): fc.IAsyncProperty<unknown> =>
-    fc.asyncProperty(input, (value) =>
-      Effect.runPromise(Effect.scoped(Effect.provide(body(value), Layer.fresh(subject))))
-    ) as fc.IAsyncProperty<unknown>
+const property = <A>(
+  input: fc.Arbitrary<A>,
+  body: (input: A) => Effect.Effect<void, unknown, Subject | Scope.Scope>
+): LedgerLaw["property"] => propertyOf(input, body)
 
 const allUnits = (ledger: Service) => ledger.units(SCOPE, undefined, 100)
 const run = (

@@ -54,6 +54,13 @@ const xorAccumulator = mutant("XOR accumulator", {
   }
 })
 
+const orderedAccumulator = mutant("accumulator that depends on the order", {
+  add: (sum, mac) => {
+    sum.words.set([...sum.words.slice(1), sum.words[0] as number])
+    addReport(sum, mac)
+  }
+})
+
 const seedPerAttempt = mutant("seed per attempt", {
   seed: (key, question, attempt) => right.seed(key, question.replace(/^../, `0${attempt % 10}`) as Fingerprint, 0)
 })
@@ -96,7 +103,7 @@ export const questionLaws: ReadonlyArray<Law<QuestionScheme>> = [
     id: "ORDER-FREE",
     port: PORT,
     rule: "The order in which reports are added does not change their question.",
-    mutants: [],
+    mutants: [orderedAccumulator],
     property: property(fc.tuple(macs, fc.infiniteStream(fc.nat())), (scheme, [list, keys]) => {
       const shuffled = list
         .map((mac) => ({ mac, at: keys.next().value }))

@@ -7,9 +7,6 @@
  */
 import { blocksFor, type MacKey, macKey, macPadded, pad, putWords, setMacKey, words } from "./Sha256.ts"
 
-/** What precedes shared_info in HPKE's info, for every version of report. */
-export const INFO_PREFIX = Uint8Array.from("aggregation_service", (character) => character.charCodeAt(0))
-
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
 
 // "HPKE-v1" and suite_id, for the KEM (0x0020) and for the whole suite (0x0020, 0x0001, 0x0003).

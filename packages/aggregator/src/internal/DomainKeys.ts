@@ -33,7 +33,7 @@ export const readDomain = async (
   }
   const read = task.format === "avro" ? avroReader : textReader
   for (const [index, source] of task.sources.entries()) {
-    const reader = read(index, source.name, domain)
+    const reader = read(source.name, domain, index)
     for await (const piece of readObject(engine, index, source)) {
       if (!(piece instanceof Uint8Array)) return piece
       for (const push of reader.push(piece)) {
@@ -66,7 +66,7 @@ interface Reader {
   end(): Refusal | undefined
 }
 
-const textReader = (_: number, name: string, domain: OutputDomain): Reader => {
+const textReader = (name: string, domain: OutputDomain): Reader => {
   const text = new DomainTextReader(domain)
   let line = 0
   return {
@@ -85,7 +85,7 @@ const textReader = (_: number, name: string, domain: OutputDomain): Reader => {
   }
 }
 
-const avroReader = (index: number, name: string, domain: OutputDomain): Reader => {
+const avroReader = (name: string, domain: OutputDomain, index: number): Reader => {
   const blocks = blockScanner(name)
   let keys: DomainScanner | undefined
   const fault = ({ offset, reason }: { readonly offset: number; readonly reason: string }): ReadFault => ({

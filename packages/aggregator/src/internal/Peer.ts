@@ -78,7 +78,10 @@ export class Peer<Remote extends Api> {
       const [value, transfer] = result instanceof Moved ? [result.value, result.transfer] : [result, []]
       this.#port.postMessage({ answer: call, value } satisfies Message, transfer)
     } catch (error) {
-      this.#port.postMessage({ answer: call, threw: String((error as Error)?.stack ?? error) } satisfies Message)
+      this.#port.postMessage({
+        answer: call,
+        threw: error instanceof Error ? error.message : String(error)
+      } satisfies Message)
     }
   }
 

@@ -18,5 +18,5 @@ export const startCoordinator = (options: CoordinatorOptions, calls: Served<Engi
   const peer = new Peer<CoordinatorCalls>(worker, calls)
   worker.on("error", (error) => peer.close(new Error(`the coordinator failed: ${String(error)}`)))
   worker.on("exit", (code) => peer.close(new Error(`the coordinator ended with code ${code}`)))
-  return { peer, end: () => worker.terminate().then(() => {}) }
+  return { peer, end: async () => void (await worker.terminate()) }
 }

@@ -1,4 +1,4 @@
-import { categoriesOf, type ErrorCategory } from "@sotto/core/aggregation"
+import { categoriesOf } from "@sotto/core/aggregation"
 import { reportMacs } from "@sotto/core/budget"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -19,7 +19,7 @@ const one = async (row: Row, options: LocalOptions = {}): Promise<string> => (aw
 describe("a report that is refused", () => {
   const good = cbor([[1n, 2]])
   const of = (members: Record<string, unknown>, n = 1) => sealed(n, good, sharedInfo(n, members))
-  const cases: ReadonlyArray<readonly [string, ErrorCategory | string, Row, LocalOptions?]> = [
+  const cases: ReadonlyArray<readonly [name: string, category: string, row: Row, options?: LocalOptions]> = [
     ["from another site", "REPORTING_SITE_MISMATCH", of({ reporting_origin: "https://a.org" })],
     ["from no site", "ATTRIBUTION_REPORT_TO_MALFORMED", of({ reporting_origin: "https://10.0.0.1" })],
     [
@@ -36,11 +36,6 @@ describe("a report that is refused", () => {
     ["without a destination", "REQUIRED_SHAREDINFO_FIELD_INVALID", of({ api: "attribution-reporting" })],
     ["with a bad id", "INVALID_REPORT_ID", of({ report_id: "1234" })],
     ["of version 1", "REQUIRED_SHAREDINFO_FIELD_INVALID+UNSUPPORTED_SHAREDINFO_VERSION", of({ version: "1" })],
-    [
-      "with a version too long for a budget key",
-      "REQUIRED_SHAREDINFO_FIELD_INVALID",
-      of({ version: `${"0".repeat(80)}1.0` })
-    ],
     ["with an unknown key", "DECRYPTION_KEY_NOT_FOUND", sealed(1, good, sharedInfo(1), "other")],
     ["with a useless key", "DECRYPTION_KEY_FETCH_ERROR", sealed(1, good, sharedInfo(1), "unusable")],
     ["under another shared_info", "DECRYPTION_ERROR", { ...of({}), sharedInfo: sharedInfo(2) }],
@@ -50,17 +45,20 @@ describe("a report that is refused", () => {
     ["without a plaintext", "REPORT_PARSING_ERROR", sealed(1, new Uint8Array(0))],
     ["whose plaintext is no CBOR", "REPORT_PARSING_ERROR", sealed(1, Uint8Array.of(0xff, 1, 2))]
   ]
-  it.each(cases)("%s is a %s", async (_, category, row, options) => {
-    const good = report(9, [[1n, 1]])
-    expect(await one(row, options)).toBe(category)
-    // It adds nothing, and nothing of it sticks to its neighbours.
-    if (options === undefined) {
-      const { merger } = await read([row, good, row])
-      expect([...sumsOf(merger)]).toEqual([[1n, 1n]])
-      expect(merger.errors).toMatchObject({ total: 3, withErrors: 2 })
-      expect(merger.unitCount).toBe(1)
+  it.each(cases.map(([name, category, row, options]) => ({ name, category, row, options })))(
+    "$name is a $category",
+    async ({ category, row, options }) => {
+      const good = report(9, [[1n, 1]])
+      expect(await one(row, options)).toBe(category)
+      // It adds nothing, and nothing of it sticks to its neighbours.
+      if (options === undefined) {
+        const { merger } = await read([row, good, row])
+        expect([...sumsOf(merger)]).toEqual([[1n, 1n]])
+        expect(merger.errors).toMatchObject({ total: 3, withErrors: 2 })
+        expect(merger.unitCount).toBe(1)
+      }
     }
-  })
+  )
 
   it("is one of a site that is asked for once", async () => {
     const asked: Array<Questions> = []

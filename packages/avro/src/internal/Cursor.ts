@@ -1,7 +1,7 @@
 import type { AvroLimits } from "../AvroLimits.ts"
 
 /** A varint that is cut, longer than ten bytes, or beyond ±2⁵³: `reason` says which. */
-export const BAD = Number.NaN
+const BAD = Number.NaN
 
 /**
  * A place in the bytes of one block, and what went wrong there.

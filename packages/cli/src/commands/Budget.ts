@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs"
-import { resolve } from "node:path"
 import { errorCounts } from "@sotto/core/aggregation"
 import {
   type Charge,
@@ -12,7 +11,6 @@ import {
   type UnitState,
   verifyChain
 } from "@sotto/core/budget"
-import { fromMillis, printInstant } from "@sotto/core/Instant"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
 import { acceptRollback as accept } from "@sotto/engine"
@@ -22,26 +20,28 @@ import { layerSqliteBudgetLedger, layerSqliteBudgetLedgerReadOnly } from "@sotto
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { CommandError } from "../Failure.ts"
+import { ledgerFiles, type LedgerOptions } from "../LedgerFiles.ts"
 import { asOfOf, epsilonOf } from "../Options.ts"
+import { epsilonText, hourText, shortUnits, shortUnitTable, timeText } from "../Print.ts"
+import { questionOf, type QuestionOptions } from "../Question.ts"
 import { run } from "../Run.ts"
 import { bold, dim, grouped, interactive, note, print, printJson, progress, table } from "../Terminal.ts"
-import { hourText, ledgerKeysBeside, questionOf, type QuestionOptions } from "./Aggregate.ts"
 
-interface LedgerOptions {
-  readonly ledger: string
-  readonly ledgerKeys?: string
-  readonly scope: string
-  readonly json: boolean
-}
-
-const epsilonText = (micro: number): string => (micro === 0 ? "0" : printEpsilon(micro as never))
-
-const timeText = (millis: number): string => printInstant(fromMillis(millis))
-
-const inLedger = <A, E extends { readonly message: string }>(
+/** Only reads: needs no keys and waits for nobody. */
+const looking = <A, E extends { readonly message: string }>(
   options: LedgerOptions,
   program: Effect.Effect<A, E, BudgetLedger>
-): Promise<A> => run(program.pipe(Effect.provide(layerSqliteBudgetLedgerReadOnly({ file: resolve(options.ledger) }))))
+): Promise<A> => run(program.pipe(Effect.provide(layerSqliteBudgetLedgerReadOnly({ file: ledgerFiles(options).file }))))
+
+/** Changes a ledger that exists; needs its keys. */
+const changing = <A, E extends { readonly message: string }>(
+  options: LedgerOptions,
+  program: Effect.Effect<A, E, BudgetLedger | LedgerKeys>
+): Promise<A> => {
+  const { file, keysFile } = ledgerFiles(options)
+  const ledger = layerSqliteBudgetLedger({ file, mustExist: true })
+  return run(program.pipe(Effect.provide(Layer.provideMerge(ledger, layerFileLedgerKeys(keysFile)))))
+}
 
 /** Reads page after page up to `limit` rows (0: all). */
 const pages = Effect.fn("pages")(function* <A, E>(
@@ -73,7 +73,7 @@ const knownScope = Effect.fn("knownScope")(function* (scope: string) {
 
 export const show = async (options: LedgerOptions & { readonly limit: number }): Promise<void> => {
   const { scope, limit } = options
-  const { units, floor, spends } = await inLedger(
+  const { units, floor, spends } = await looking(
     options,
     Effect.gen(function* () {
       yield* knownScope(scope)
@@ -123,14 +123,14 @@ export const show = async (options: LedgerOptions & { readonly limit: number }):
 
 /** The genesis and the head that the keys know, if they are at hand; a chain can be followed without them. */
 const chainEnds = async (options: LedgerOptions) => {
-  const file = resolve(ledgerKeysBeside(options.ledger, options.ledgerKeys))
-  if (!existsSync(file)) return undefined
+  const { keysFile } = ledgerFiles(options)
+  if (!existsSync(keysFile)) return undefined
   return run(
     Effect.gen(function* () {
       const keys = yield* LedgerKeys
       const ledgerId = Buffer.from(yield* keys.ledgerId).toString("hex")
       return { start: genesis(ledgerId, options.scope), known: yield* keys.head(options.scope) }
-    }).pipe(Effect.provide(layerFileLedgerKeys(file)))
+    }).pipe(Effect.provide(layerFileLedgerKeys(keysFile)))
   )
 }
 
@@ -153,7 +153,7 @@ const verdictOf = (spends: ReadonlyArray<Spend>, ends: Awaited<ReturnType<typeof
 
 export const history = async (options: LedgerOptions & { readonly limit: number }): Promise<void> => {
   const { scope, limit } = options
-  const { spends, rollbacks } = await inLedger(
+  const { spends, rollbacks } = await looking(
     options,
     Effect.gen(function* () {
       yield* knownScope(scope)
@@ -215,88 +215,57 @@ export const check = async (
       ...questionOf(options),
       epsilon,
       l1: 65_536,
-      ledger: {
-        file: resolve(options.ledger),
-        keysFile: resolve(ledgerKeysBeside(options.ledger, options.ledgerKeys)),
-        scope: options.scope,
-        charge: options.budget
-      },
+      ledger: { ...ledgerFiles(options), scope: options.scope, charge: options.budget },
       ...(interactive() ? { onProgress: (at) => line.update(at.rows, undefined, "reports") } : {})
     })
   ).finally(line.end)
-  const verdict = advice.asked !== undefined ? "free" : advice.short.length === 0 ? "yes" : "no"
+  const { asked, short } = advice
+  // Before anything is printed: a reader that goes away ends the process.
+  if (short.length > 0) process.exitCode = 1
   if (options.json) {
-    await printJson({
-      couldBeAsked: verdict !== "no",
-      free: verdict === "free",
-      ...(advice.asked === undefined ? {} : { paidAt: timeText(advice.asked.chargedAt) }),
+    return printJson({
+      couldBeAsked: short.length === 0,
+      free: asked !== undefined,
+      ...(asked === undefined ? {} : { paidAt: timeText(asked.chargedAt) }),
       reports: advice.reports,
       errorCounts: errorCounts(advice.errors),
       units: advice.units,
-      short: advice.short.map(({ id, remaining, use }) => ({
-        unit: id,
-        origin: use.origin,
-        hour: hourText(use.hour),
-        filteringId: use.filteringId,
-        remaining: epsilonText(remaining)
-      }))
+      short: shortUnits(short)
     })
-  } else {
-    await print(
-      `${grouped(advice.reports)} reports count, in ${grouped(advice.units)} budget units; ${grouped(advice.errors.withErrors)} have errors.`
-    )
-    if (verdict === "free")
-      await print(bold(`Free: this question was paid for on ${timeText(advice.asked?.chargedAt ?? 0)}.`))
-    if (verdict === "yes")
-      await print(
-        bold(`Yes: every unit can pay ε = ${printEpsilon(epsilon)} (${options.budget}). Nothing was charged.`)
-      )
-    if (verdict === "no") {
-      await print(
-        bold(`No: ${grouped(advice.short.length)} units cannot pay ε = ${printEpsilon(epsilon)} (${options.budget}).`)
-      )
-      await print(
-        table(
-          ["unit", "origin", "hour", "filtering id", "remaining ε"],
-          advice.short
-            .slice(0, 20)
-            .map(({ id, remaining, use }) => [
-              `${id.slice(0, 12)}…`,
-              use.origin,
-              hourText(use.hour),
-              String(use.filteringId),
-              epsilonText(remaining)
-            ])
-        )
-      )
-      if (advice.short.length > 20) await print(dim(`… ${grouped(advice.short.length - 20)} more; --json names all`))
-    }
   }
-  if (verdict === "no") process.exitCode = 1
+  const price = `ε = ${printEpsilon(epsilon)} (${options.budget})`
+  await print(
+    `${grouped(advice.reports)} reports count, in ${grouped(advice.units)} budget units; ${grouped(advice.errors.withErrors)} have errors.`
+  )
+  if (asked !== undefined) return print(bold(`Free: this question was paid for on ${timeText(asked.chargedAt)}.`))
+  if (short.length === 0) return print(bold(`Yes: every unit can pay ${price}. Nothing was charged.`))
+  await print(bold(`No: ${grouped(short.length)} units cannot pay ${price}.`))
+  await print(shortUnitTable(short))
 }
 
 export const acceptRollback = async (options: LedgerOptions & { readonly reason: string }): Promise<void> => {
-  const keys = layerFileLedgerKeys(resolve(ledgerKeysBeside(options.ledger, options.ledgerKeys)))
-  const ledger = layerSqliteBudgetLedger({ file: resolve(options.ledger), mustExist: true }).pipe(
-    Layer.provideMerge(keys)
-  )
-  const answer = await run(accept(options.scope, options.reason).pipe(Effect.provide(ledger)))
-  if (answer === undefined || answer._tag === "NotRolledBack")
+  const answer = await changing(options, accept(options.scope, options.reason))
+  const lost = answer?._tag === "RollbackAccepted" ? answer : undefined
+  if (options.json)
+    return printJson(
+      lost === undefined
+        ? { accepted: false }
+        : { accepted: true, lostFrom: lost.head.sequence + 1, lostTo: lost.lost.sequence, reason: options.reason }
+    )
+  if (lost === undefined)
     return note("Nothing to accept: the ledger holds every question that was recorded beside its keys.")
   note(
-    `Accepted and recorded: questions ${answer.head.sequence + 1} to ${answer.lost.sequence} are lost, and their units may be charged again.`
+    `Accepted and recorded: questions ${lost.head.sequence + 1} to ${lost.lost.sequence} are lost, and their units may be charged again.`
   )
 }
 
 export const purge = async (options: LedgerOptions & { readonly before: string }): Promise<void> => {
   const hour = Math.floor(asOfOf(options.before, "--before") / 3_600_000)
-  const keys = layerFileLedgerKeys(resolve(ledgerKeysBeside(options.ledger, options.ledgerKeys)))
-  const ledger = layerSqliteBudgetLedger({ file: resolve(options.ledger), mustExist: true }).pipe(
-    Layer.provideMerge(keys)
+  const forgotten = await changing(
+    options,
+    BudgetLedger.use((ledger) => ledger.purge(options.scope, hour))
   )
-  const forgotten = await run(
-    BudgetLedger.use((budget) => budget.purge(options.scope, hour)).pipe(Effect.provide(ledger))
-  )
+  if (options.json) return printJson({ scope: options.scope, floor: hourText(hour), forgotten })
   note(
     `${grouped(forgotten)} units forgotten; units before ${hourText(hour)} can never pay again in scope ${JSON.stringify(options.scope)}.`
   )

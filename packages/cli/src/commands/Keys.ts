@@ -10,6 +10,7 @@ import {
 } from "@sotto/fs"
 import * as Effect from "effect/Effect"
 import { CommandError } from "../Failure.ts"
+import { needFolderOf } from "../Folders.ts"
 import { run } from "../Run.ts"
 import { note, printJson } from "../Terminal.ts"
 
@@ -20,6 +21,7 @@ export const generate = async (options: {
 }): Promise<void> => {
   const { out } = options
   if (options.public) return printJson(publicKeys(await run(readKeys(out))))
+  needFolderOf(out)
   const kept = existsSync(out) ? await run(readKeys(out)) : []
   if (kept.some(({ id }) => id === options.id))
     throw new CommandError(`${out} already holds a key with the id ${options.id}. Choose another --id.`)
@@ -37,9 +39,10 @@ export const ledger = async (options: { readonly out: string; readonly rotate: b
     const { noiseKeyId } = await run(addNoiseKey(out).pipe(Effect.provide(layerSystemEntropy)))
     return note(`${out}: new questions use noise key ${noiseKeyId}; older keys stay, to repeat old questions.`)
   }
+  needFolderOf(out)
   const { ledgerId, noiseKeyId } = await run(generateLedgerKeys(out).pipe(Effect.provide(layerSystemEntropy)))
   note(
-    `Made ${out}: ledger ${ledgerId}, noise key ${noiseKeyId}\n` +
-      `Keep it apart from copies of the ledger: who holds both can remove the noise. Without it old questions cannot be repeated.`
+    `Made ${out}: ledger ${ledgerId}, noise key ${noiseKeyId}; ${out}.heads remembers how far the ledger has come.\n` +
+      `Keep both apart from copies of the ledger: who holds both can remove the noise. Without them old questions cannot be repeated.`
   )
 }

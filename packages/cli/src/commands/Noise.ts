@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs"
 import { printEpsilon } from "@sotto/core/budget"
 import { discreteLaplace, freshSeed, makeNoise, rateOf, thresholds, type Words } from "@sotto/core/noise"
 import { UsageError } from "../Failure.ts"
+import { needFolderOf } from "../Folders.ts"
 import { epsilonOf } from "../Options.ts"
 import { grouped, note } from "../Terminal.ts"
 
@@ -60,6 +61,7 @@ const printed = (value: bigint): string => (value >= -(2n ** 53n) && value <= 2n
 export const sample = async (options: SampleOptions): Promise<void> => {
   const epsilon = epsilonOf(options.epsilon)
   if (options.count > MOST) throw new UsageError(`--count is at most ${grouped(MOST)}; sample several files instead.`)
+  needFolderOf(options.json)
   const drawn = samples(options, epsilon)
   const head = `{"epsilon":${printEpsilon(epsilon)},"sensitivity":${options.sensitivity},"samples":[`
   writeFileSync(options.json, `${head}${Array.from(drawn, printed).join(",")}]}\n`)

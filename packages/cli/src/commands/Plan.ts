@@ -1,5 +1,5 @@
 import { printEpsilon } from "@sotto/core/budget"
-import { accuracy, plan as planOf, rmsre } from "@sotto/core/noise"
+import { type Accuracy, accuracy, plan as planOf, rmsre } from "@sotto/core/noise"
 import { UsageError } from "../Failure.ts"
 import { epsilonOf } from "../Options.ts"
 import { bold, grouped, print, printJson, table } from "../Terminal.ts"
@@ -31,92 +31,59 @@ const rounded = (value: number): string => (value >= 100 ? grouped(Math.round(va
 export const plan = async (options: PlanOptions): Promise<void> => {
   const epsilon = epsilonOf(options.epsilon)
   const l1 = options.l1Sensitivity
-  const noise = accuracy({ epsilon, l1, keys: options.keys })
-  const planned = planOf({
-    epsilon,
-    l1,
-    share: options.share,
-    relativeError: options.targetError / 100,
-    confidence: options.confidence / 100,
-    keys: options.keys
-  })
-  const counts = countsOf(options.counts)
-  const perKey = counts.map((count) => ({
+  const { keys, share } = options
+  const [relativeError, confidence] = [options.targetError / 100, options.confidence / 100]
+  const noise = accuracy({ epsilon, l1, keys })
+  const conversions = planOf({ epsilon, l1, share, relativeError, confidence, keys })
+  const expected = countsOf(options.counts)
+  const counts = expected.map((count) => ({
     count,
-    relativeHalfWidth: count === 0 ? Number.POSITIVE_INFINITY : planned.halfWidth / count
+    relativeHalfWidth: count === 0 ? Number.POSITIVE_INFINITY : conversions.halfWidth / count
   }))
   // τ of one conversion keeps empty keys from deciding alone.
-  const error = counts.length === 0 ? undefined : rmsre(counts, planned.stdDev, 1)
+  const error = expected.length === 0 ? undefined : rmsre(expected, conversions.stdDev, 1)
   if (options.json) {
     return printJson({
       epsilon: printEpsilon(epsilon),
       l1,
-      share: options.share,
+      share,
       noise,
-      conversions: {
-        ...planned,
-        targetError: options.targetError / 100,
-        confidence: options.confidence / 100,
-        keys: options.keys
-      },
-      ...(error === undefined ? {} : { counts: perKey, rmsre: error })
+      conversions: { ...conversions, targetError: relativeError, confidence, keys },
+      ...(error === undefined ? {} : { counts, rmsre: error })
     })
   }
   const sure = `${options.confidence} %`
+  await print(noiseTable(`noise at ε = ${printEpsilon(epsilon)}`, noise, conversions.valuePerConversion, keys))
   await print(
-    table(
-      [`noise at ε = ${printEpsilon(epsilon)}`, "in sums", "in conversions"],
-      [
-        ["standard deviation", rounded(noise.stdDev), rounded(planned.stdDev)],
-        [
-          "mean absolute error",
-          rounded(noise.expectedAbsError),
-          rounded(noise.expectedAbsError / planned.valuePerConversion)
-        ],
-        [
-          "90 % within ±",
-          grouped(noise.halfWidth.p90),
-          rounded(Number(noise.halfWidth.p90) / planned.valuePerConversion)
-        ],
-        [
-          "95 % within ±",
-          grouped(noise.halfWidth.p95),
-          rounded(Number(noise.halfWidth.p95) / planned.valuePerConversion)
-        ],
-        [
-          "99 % within ±",
-          grouped(noise.halfWidth.p99),
-          rounded(Number(noise.halfWidth.p99) / planned.valuePerConversion)
-        ],
-        ...(options.keys > 1
-          ? [
-              [
-                `95 % within ±, all ${grouped(options.keys)} keys at once`,
-                grouped(noise.simultaneousHalfWidth95 ?? 0n),
-                rounded(Number(noise.simultaneousHalfWidth95 ?? 0n) / planned.valuePerConversion)
-              ]
-            ]
-          : [])
-      ]
-    )
+    `\nOne conversion adds ${grouped(conversions.valuePerConversion)} to its key (share ${share} of ${grouped(l1)}).`
   )
   await print(
-    `\nOne conversion adds ${grouped(planned.valuePerConversion)} to its key (share ${options.share} of ${grouped(l1)}).`
+    `For an error of at most ${options.targetError} % with ${sure} confidence a key needs ${bold(`${grouped(conversions.conversions)} conversions`)}.`
   )
-  await print(
-    `For an error of at most ${options.targetError} % with ${sure} confidence a key needs ${bold(`${grouped(planned.conversions)} conversions`)}.`
+  if (error === undefined) return
+  const rows = counts.map(({ count, relativeHalfWidth }) => [
+    grouped(count),
+    Number.isFinite(relativeHalfWidth) ? `±${(100 * relativeHalfWidth).toPrecision(3)}%` : "no signal"
+  ])
+  await print(`\n${table(["conversions", `error with ${sure}`], rows)}`)
+  await print(`\nRoot mean square relative error over these keys: ${(100 * error).toPrecision(3)} %`)
+}
+
+/** The noise of one key in what sums are counted in, and in conversions. */
+const noiseTable = (title: string, noise: Accuracy, valuePerConversion: number, keys: number): string => {
+  const { p90, p95, p99 } = noise.halfWidth
+  const width = (name: string, half: bigint) => [name, grouped(half), rounded(Number(half) / valuePerConversion)]
+  const size = (name: string, value: number) => [name, rounded(value), rounded(value / valuePerConversion)]
+  const together = keys > 1 ? noise.simultaneousHalfWidth95 : undefined
+  return table(
+    [title, "in sums", "in conversions"],
+    [
+      size("standard deviation", noise.stdDev),
+      size("mean absolute error", noise.expectedAbsError),
+      width("90 % within ±", p90),
+      width("95 % within ±", p95),
+      width("99 % within ±", p99),
+      ...(together === undefined ? [] : [width(`95 % within ±, all ${grouped(keys)} keys at once`, together)])
+    ]
   )
-  if (error !== undefined) {
-    await print("")
-    await print(
-      table(
-        ["conversions", `error with ${sure}`],
-        perKey.map(({ count, relativeHalfWidth }) => [
-          grouped(count),
-          Number.isFinite(relativeHalfWidth) ? `±${(100 * relativeHalfWidth).toPrecision(3)}%` : "no signal"
-        ])
-      )
-    )
-    await print(`\nRoot mean square relative error over these keys: ${(100 * error).toPrecision(3)} %`)
-  }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import type { ReportApi } from "@sotto/client"
 import { readKeys } from "@sotto/fs"
 import { CommandError, UsageError } from "../Failure.ts"
+import { makeFolder, needFolderOf } from "../Folders.ts"
 import { asOfOf } from "../Options.ts"
 import { generateFiles } from "../reports/Generate.ts"
 import { campaignKeySpace, csvKeySpace } from "../reports/KeySpace.ts"
@@ -30,7 +31,7 @@ const textOf = (file: string): string => {
   try {
     return readFileSync(file, "utf8")
   } catch (error) {
-    throw new CommandError(`${file} cannot be read: ${(error as Error).message}`)
+    throw new CommandError(`${file} cannot be read: ${(error as Error).message}.`)
   }
 }
 
@@ -40,6 +41,7 @@ export const generate = async (options: GenerateOptions): Promise<void> => {
   const [key] = options.keys === undefined ? [] : await run(readKeys(options.keys))
   if (options.keys !== undefined && key === undefined)
     throw new CommandError(`${options.keys} holds no key; make one with \`sotto keys generate --out ${options.keys}\`.`)
+  makeFolder(options.out)
   const line = progress("reports")
   const truth = await generateFiles(
     {
@@ -68,8 +70,11 @@ export const pack = async (
   files: ReadonlyArray<string>,
   options: { readonly out: string; readonly cleartext: boolean }
 ): Promise<void> => {
+  needFolderOf(options.out)
   const count = await packFiles(files, options.out, { cleartext: options.cleartext })
-  note(`${grouped(count)} ${options.cleartext ? "cleartext " : ""}reports in ${options.out}`)
+  note(
+    `${grouped(count)} ${options.cleartext ? "cleartext " : ""}${count === 1 ? "report" : "reports"} in ${options.out}`
+  )
 }
 
 export const unseal = async (options: {
@@ -77,6 +82,7 @@ export const unseal = async (options: {
   readonly in: string
   readonly out: string
 }): Promise<void> => {
+  needFolderOf(options.out)
   const keys = await run(readKeys(options.keys))
   const { opened, refused, first } = await unsealFile(
     options.in,

@@ -32,13 +32,12 @@ const normal = (bucket: string): string =>
 
 const truthOf = (file: string | undefined): ReadonlyMap<string, bigint> | undefined => {
   if (file === undefined) return undefined
+  const text = readFileSync(file, "utf8")
   try {
-    const sums = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>
+    const sums = JSON.parse(text) as Record<string, string>
     return new Map(Object.entries(sums).map(([bucket, sum]) => [normal(bucket), BigInt(sum)]))
-  } catch (error) {
-    throw new CommandError(
-      `${file} does not hold true sums as \`sotto reports generate\` writes them: ${(error as Error).message}`
-    )
+  } catch {
+    throw new CommandError(`${file} does not hold true sums as \`sotto reports generate\` writes them.`)
   }
 }
 
@@ -176,10 +175,11 @@ const plot = async (
     Number(row.metric) + reach,
     Number(truth?.get(hex(row.bucket)) ?? 0n)
   ])
-  const [low, high] = [Math.min(0, ...ends), Math.max(1, ...ends)]
+  const low = ends.reduce((least, end) => Math.min(least, end), 0)
+  const high = ends.reduce((most, end) => Math.max(most, end), 1)
   const column = (value: number) => Math.round(((value - low) / (high - low)) * (WIDTH - 1))
-  const widest = Math.max(0, ...rows.map((row) => hex(row.bucket).length))
-  const digits = Math.max(0, ...rows.map((row) => grouped(row.metric).length))
+  const widest = rows.reduce((most, row) => Math.max(most, hex(row.bucket).length), 0)
+  const digits = rows.reduce((most, row) => Math.max(most, grouped(row.metric).length), 0)
   for (const row of rows) {
     const cells = Array.from({ length: WIDTH }, () => " ")
     const metric = Number(row.metric)

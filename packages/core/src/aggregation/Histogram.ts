@@ -14,10 +14,12 @@ export const UNBOUNDED = Number.POSITIVE_INFINITY
 /**
  * Sums per bucket: a map from 128-bit buckets to 64-bit sums of 32-bit values.
  *
- * Sums are exact below 2⁶³ and wrap beyond, as a Java `long` does (spec: aggregation §6). Open addressing over
- * `Uint32Array`s, cut into 256 segments that grow by half when 4/5 full: between 30 and 45 bytes a bucket plus one
- * segment while it grows, never a doubling of everything. The hash is keyed, because whoever writes reports chooses the
- * buckets.
+ * A sum is min(true sum, 2⁶³ − 1), in any order of adding and merging (spec: aggregation §6). It stops rather than wraps,
+ * because one report may then still move it by no more than its own values, which is what the noise covers.
+ *
+ * Open addressing over `Uint32Array`s, cut into 256 segments that grow by half when 4/5 full: between 30 and 45 bytes a
+ * bucket plus one segment while it grows, never a doubling of everything. The hash is keyed, because whoever writes
+ * reports chooses the buckets.
  */
 export class Histogram {
   #size = 0
@@ -125,11 +127,11 @@ export class Histogram {
     )
   }
 
-  /** The sum of one bucket as a signed 64-bit integer; `undefined` when it is not present. */
+  /** The sum of one bucket, 0 … 2⁶³ − 1; `undefined` when it is not present. */
   get(words: BucketWords, row = 0): bigint | undefined {
     const sum = new Uint32Array(2)
     if (!this.lookup(words, row, sum, 0)) return undefined
-    return BigInt.asIntN(64, (BigInt(sum[1] as number) << 32n) | BigInt(sum[0] as number))
+    return (BigInt(sum[1] as number) << 32n) | BigInt(sum[0] as number)
   }
 
   /** The buckets that are present, in no order; `sortBuckets` orders them. A copy of 16 bytes a bucket. */
@@ -186,10 +188,13 @@ export class Histogram {
   }
 }
 
+// Both summands are below 2⁶³, so their sum fits 64 unsigned bits and its top bit tells that it is too large.
 const addTo = (slots: Uint32Array, at: number, low: number, high: number): void => {
-  const sum = ((slots[at + 4] as number) + low) >>> 0
-  slots[at + 4] = sum
-  slots[at + 5] = (slots[at + 5] as number) + high + (sum < low ? 1 : 0)
+  const sumLow = ((slots[at + 4] as number) + low) >>> 0
+  const sumHigh = (slots[at + 5] as number) + high + (sumLow < low ? 1 : 0)
+  const saturated = sumHigh > 0x7fff_ffff
+  slots[at + 4] = saturated ? 0xffff_ffff : sumLow
+  slots[at + 5] = saturated ? 0x7fff_ffff : sumHigh
 }
 
 /** Index of the slot of this bucket, or of the empty slot where it belongs. */

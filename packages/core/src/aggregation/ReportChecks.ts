@@ -1,24 +1,8 @@
+import { isSupportedApi, needsDestination, parseVersion } from "../budget/BudgetUnit.ts"
 import { errorBit } from "./ErrorSummary.ts"
 import type { FilteringIds } from "./FilteringIds.ts"
 import { parseReportId } from "./ReportIds.ts"
 import type { SharedInfo } from "./SharedInfo.ts"
-
-/** The APIs whose reports are aggregated (spec: aggregation §3.4). */
-export const SUPPORTED_APIS = [
-  "attribution-reporting",
-  "attribution-reporting-debug",
-  "protected-audience",
-  "shared-storage"
-] as const
-
-export type SupportedApi = (typeof SUPPORTED_APIS)[number]
-
-export const isSupportedApi = (api: string): api is SupportedApi =>
-  (SUPPORTED_APIS as ReadonlyArray<string>).includes(api)
-
-/** The APIs whose budget unit contains the destination (spec: aggregation §9.1). */
-export const needsDestination = (api: string): boolean =>
-  api === "attribution-reporting" || api === "attribution-reporting-debug"
 
 /** Reports must be scheduled strictly later than this before `asOf`. */
 export const MAX_REPORT_AGE_DAYS = 90
@@ -113,7 +97,6 @@ export const reportChecker = (
     const keyed = version === SUPPORTED || (version === ZERO && !hasZero)
     if (
       !keyed ||
-      api === undefined ||
       !isSupportedApi(api) ||
       info.reportingOrigin === "" ||
       (needsDestination(api) && (info.attributionDestination ?? "") === "")
@@ -131,14 +114,11 @@ const ZERO = 1
 const NEWER = 2
 const UNREADABLE = 3
 
-/** Parts are compared as integers: `0.10` is the ninth after 0.1, `0.00` is zero, `2.0` is newer than we know. */
-const versionKind = (version: string): number => {
-  if (version === "1.0" || version === "0.1") return SUPPORTED
-  const match = /^(\d+)\.(\d+)$/.exec(version)
-  if (match === null) return UNREADABLE
-  const major = withoutZeros(match[1] as string)
-  if (major !== "" && major !== "1") return NEWER
-  return major === "" && withoutZeros(match[2] as string) === "" ? ZERO : SUPPORTED
+const versionKind = (text: string): number => {
+  // What browsers send.
+  if (text === "1.0" || text === "0.1") return SUPPORTED
+  const version = parseVersion(text)
+  if (version === undefined) return UNREADABLE
+  if (version.major === "") return version.minor === "" ? ZERO : SUPPORTED
+  return version.major === "1" ? SUPPORTED : NEWER
 }
-
-const withoutZeros = (digits: string): string => digits.replace(/^0+/, "")

@@ -30,13 +30,38 @@ export interface BudgetUnitRejected {
   readonly member: "api" | "version" | "reporting_origin" | "attribution_destination"
 }
 
-/** The APIs that have units, and whether their key names a destination. */
-const APIS: ReadonlyMap<string, { readonly destination: boolean }> = new Map([
-  ["attribution-reporting", { destination: true }],
-  ["attribution-reporting-debug", { destination: true }],
-  ["protected-audience", { destination: false }],
-  ["shared-storage", { destination: false }]
-])
+/** The APIs whose reports are aggregated, hence have units (spec: aggregation §3.4). */
+export const SUPPORTED_APIS = [
+  "attribution-reporting",
+  "attribution-reporting-debug",
+  "protected-audience",
+  "shared-storage"
+] as const
+
+export type SupportedApi = (typeof SUPPORTED_APIS)[number]
+
+export const isSupportedApi = (api: string | undefined): api is SupportedApi =>
+  (SUPPORTED_APIS as ReadonlyArray<string | undefined>).includes(api)
+
+/** The APIs whose units name the destination. */
+export const needsDestination = (api: SupportedApi): boolean =>
+  api === "attribution-reporting" || api === "attribution-reporting-debug"
+
+/** The two integers of a report's version, in digits without leading zeros; zero is the empty text. */
+export interface ReportVersion {
+  readonly major: string
+  readonly minor: string
+}
+
+/** Two integers with a point between; `0.10` is later than `0.9`. Nothing bounds the digits, so they stay text. */
+export const parseVersion = (text: string): ReportVersion | undefined => {
+  const match = /^(\d+)\.(\d+)$/.exec(text)
+  return match === null
+    ? undefined
+    : { major: withoutZeros(match[1] as string), minor: withoutZeros(match[2] as string) }
+}
+
+const withoutZeros = (digits: string): string => digits.replace(/^0+/, "")
 
 /** The unit that a report and one requested filtering id (0 … 2⁶⁴ − 1) use up. */
 export const budgetUnit = (source: UnitSource, filteringId: bigint): BudgetUnit | BudgetUnitRejected => {
@@ -59,15 +84,14 @@ export const budgetUnit = (source: UnitSource, filteringId: bigint): BudgetUnit 
  * version is hashed as written (`0.1` and `0.01` differ) and the registration time as given: the client truncated it.
  */
 export const unitKey = (source: UnitSource, filteringId: bigint): string | BudgetUnitRejected => {
-  const api = APIS.get(source.api ?? "")
-  if (source.api === undefined || api === undefined) return rejected("api")
+  if (!isSupportedApi(source.api)) return rejected("api")
   const version = parseVersion(source.version)
   if (version === undefined) return rejected("version")
-  const withId = filteringId !== 0n || version.major >= 1n
-  if (!withId && version.minor < 1n) return rejected("version")
+  const withId = filteringId !== 0n || version.major !== ""
+  if (!withId && version.minor === "") return rejected("version")
   if (source.reportingOrigin === "") return rejected("reporting_origin")
   const parts = [source.api, source.version, source.reportingOrigin]
-  if (api.destination) {
+  if (needsDestination(source.api)) {
     if (source.attributionDestination === undefined || source.attributionDestination === "") {
       return rejected("attribution_destination")
     }
@@ -96,12 +120,6 @@ export const unitIdBytes = (ids: ReadonlyArray<UnitId>): Uint8Array => {
   if (bytes === undefined || bytes.length !== ids.length * 32)
     throw new RangeError("a unit id has 64 hexadecimal digits")
   return bytes
-}
-
-// Numbers, not text: 0.10 is later than 0.9 (spec: aggregation §9.1). Bigint, because nothing bounds the digits.
-const parseVersion = (text: string): { readonly major: bigint; readonly minor: bigint } | undefined => {
-  const match = /^(\d{1,64})\.(\d{1,64})$/.exec(text)
-  return match === null ? undefined : { major: BigInt(match[1] as string), minor: BigInt(match[2] as string) }
 }
 
 const rejected = (member: BudgetUnitRejected["member"]): BudgetUnitRejected => ({ _tag: "BudgetUnitRejected", member })

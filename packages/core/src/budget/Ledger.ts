@@ -54,7 +54,7 @@ export interface LedgerView {
 export interface LedgerChange {
   readonly spender: string
   readonly fingerprint: Fingerprint
-  /** To append, with what each of its units costs; absent after a replay. */
+  /** To append, with its units in the order of `spend.unitIds`; absent after a replay. */
   readonly charge?: { readonly spend: Spend; readonly units: ReadonlyArray<LedgerUnit>; readonly kcv: KeyCheck }
 }
 

@@ -39,7 +39,7 @@ export interface ReportMacs {
 export const reportMacs = (fingerprintKey: Uint8Array): ReportMacs => {
   const keyed = hmac.create(sha256, checked(fingerprintKey, 32, "fingerprint key"))
   const running = keyed.clone()
-  // The context string of HPKE's info (spec: aggregation §3.4) starts what is hashed of shared_info.
+  // The context string of HPKE's info (spec: aggregation §3.5) starts what is hashed of shared_info.
   const contextual = sha256.create().update(utf8("aggregation_service"))
   const hashing = contextual.clone()
   const head = label("sotto/report/1")

@@ -14,7 +14,7 @@ import { anyContribution, anyId, contributionsOf, HASH_KEY } from "./support.ts"
 
 type Sums = Map<bigint, bigint>
 
-/** The rules in BigInt: filter, bound in payload order, skip null contributions, wrap at 64 bits. */
+/** The rules in BigInt: filter, bound in payload order, skip null contributions. */
 const reference = (
   reports: ReadonlyArray<ReadonlyArray<Contribution>>,
   ids: ReadonlyArray<bigint>,
@@ -27,7 +27,7 @@ const reference = (
       const cut = Math.max(0, Math.min(value, bound - running))
       running += cut
       if (!ids.includes(id) || (bucket === 0n && cut === 0)) continue
-      sums.set(bucket, BigInt.asIntN(64, (sums.get(bucket) ?? 0n) + BigInt(cut)))
+      sums.set(bucket, (sums.get(bucket) ?? 0n) + BigInt(cut))
     }
   }
   return sums
@@ -63,6 +63,36 @@ const sums = (histogram: Histogram): Sums => {
 const sorted = (map: Sums) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 const reportsArbitrary = fc.array(fc.array(anyContribution, { maxLength: 30 }), { maxLength: 12 })
 const idsArbitrary = fc.uniqueArray(anyId, { minLength: 1, maxLength: 4 })
+
+const MAX = 2n ** 63n - 1n
+const min = (a: bigint, b: bigint) => (a < b ? a : b)
+
+const copyOf = (histogram: Histogram): Histogram => {
+  const copy = new Histogram(hashKey(9, 9))
+  copy.merge(histogram)
+  return copy
+}
+
+/** Histograms with 2⁰ … 2⁶² in bucket 1, each merged from two of the one before. */
+const POWERS = Array.from({ length: 62 }).reduce<ReadonlyArray<Histogram>>(
+  (powers) => {
+    const next = copyOf(powers.at(-1) as Histogram)
+    next.merge(powers.at(-1) as Histogram)
+    return [...powers, next]
+  },
+  [sum([[{ bucket: 1n, value: 1, id: 0n }]], [0n])]
+)
+
+/** What adding these values, 0 … 2⁶³ − 1, to bucket 1 gives. */
+const sumOf = (values: ReadonlyArray<bigint>): bigint => {
+  const histogram = sum([[{ bucket: 1n, value: 0, id: 0n }]], [0n])
+  for (const value of values) {
+    POWERS.forEach((power, bit) => {
+      if ((value >> BigInt(bit)) & 1n) histogram.merge(power)
+    })
+  }
+  return histogram.get(bucketsOf([1n])) as bigint
+}
 
 describe("Histogram", () => {
   it("sums as a map of bigints does, for any ids, bound and hash key", () =>
@@ -175,19 +205,46 @@ describe("Histogram", () => {
     ])
   })
 
-  it("is exact up to 2⁶³ − 1 and wraps beyond, as a Java long", () => {
+  it.each([0n, 1n])("is exact up to 2⁶³ − 1 and stays there, for bucket %d", (bucket) => {
+    const [words, low] = [bucketsOf([bucket]), Number(bucket)]
     const histogram = new Histogram(HASH_KEY)
-    histogram.add(0, 0, 0, 1, 2 ** 32 - 1)
-    // Doubling 31 times: (2³² − 1) · 2³¹.
-    for (let i = 0; i < 31; i++) {
-      const copy = new Histogram(hashKey(9, 9))
-      copy.merge(histogram)
-      histogram.merge(copy)
-    }
-    expect(histogram.get(bucketsOf([1n]))).toBe((2n ** 32n - 1n) * 2n ** 31n)
-    for (let i = 0; i < 2; i++) histogram.add(0, 0, 0, 1, 2 ** 30)
-    expect(histogram.get(bucketsOf([1n]))).toBe(2n ** 63n - 2n ** 31n + 2n ** 31n - 2n ** 64n)
+    histogram.add(0, 0, 0, low, 2 ** 32 - 1)
+    // Doubling 31 times: (2³² − 1) · 2³¹ = 2⁶³ − 2³¹.
+    for (let i = 0; i < 31; i++) histogram.merge(copyOf(histogram))
+    expect(histogram.get(words)).toBe(2n ** 63n - 2n ** 31n)
+    histogram.add(0, 0, 0, low, 2 ** 31 - 1)
+    expect(histogram.get(words)).toBe(MAX)
+    histogram.add(0, 0, 0, low, 1)
+    expect(histogram.get(words)).toBe(MAX)
+    histogram.merge(copyOf(histogram))
+    expect(histogram.get(words)).toBe(MAX)
   })
+
+  it("moves a sum near 2⁶³ by at most what a report adds, in whatever order (spec: aggregation §6)", () =>
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.bigInt(0n, MAX), fc.bigInt(MAX - 65_536n, MAX)), { maxLength: 5 }),
+        fc.bigInt(0n, 65_536n),
+        fc.infiniteStream(fc.nat()),
+        (parts, more, order) => {
+          const without = sumOf(parts)
+          const together = sumOf(
+            [...parts, more]
+              .map((part) => [order.next().value as number, part] as const)
+              .sort(([a], [b]) => a - b)
+              .map(([, part]) => part)
+          )
+          expect(together).toBe(
+            min(
+              parts.reduce((a, b) => a + b, more),
+              MAX
+            )
+          )
+          expect(together - without).toBeLessThanOrEqual(more)
+          expect(together - without).toBeGreaterThanOrEqual(0n)
+        }
+      )
+    ))
 
   it("stays within 48 bytes a bucket while it grows, and finds all again", () => {
     const histogram = new Histogram(HASH_KEY)

@@ -7,6 +7,7 @@ import {
   type SharedInfo,
   UNSUPPORTED_MAJOR_VERSION
 } from "@sotto/core/aggregation"
+import { budgetUnit } from "@sotto/core/budget"
 import { fromMillis } from "@sotto/core/Instant"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -233,6 +234,34 @@ describe("ReportChecks", () => {
     expect(asked).toHaveLength(2)
     for (let i = 0; i < 3_000; i++) expect(run(`https://a${i}.origin.com`)).toEqual([])
     expect(run("https://report.test")).toEqual(["ATTRIBUTION_REPORT_TO_MALFORMED"])
+    // It forgets, so that many origins do not fill memory.
+    expect(asked.filter((text) => text === "https://report.test")).toHaveLength(2)
+  })
+
+  it("6: asks of a report exactly what its budget units need, for any digits (spec: aggregation §9.1)", () => {
+    const zeros = fc.oneof(fc.nat(3), fc.nat(80)).map((n) => "0".repeat(n))
+    const digits = fc.tuple(zeros, fc.constantFrom("", "1", "9", "12")).map(([front, end]) => `${front}${end}`)
+    const text = fc.constantFrom(undefined, "", "https://www.origin.com")
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.tuple(digits, digits).map(([major, minor]) => `${major}.${minor}`),
+          fc.constantFrom("", "1", "1.2.3", "-0.1", "0.1 ")
+        ),
+        fc.constantFrom(undefined, "", "foo", "attribution-reporting", "attribution-reporting-debug", "shared-storage"),
+        text,
+        text,
+        fc.uniqueArray(fc.bigInt(0n, 2n), { minLength: 1 }),
+        (version, api, from, attributionDestination, list) => {
+          const changes = { version, api, reportingOrigin: from ?? "", attributionDestination }
+          const result = mask(changes, ids(...list))
+          if (result === UNSUPPORTED_MAJOR_VERSION) return
+          const rejected = list.some((id) => "_tag" in budgetUnit(changed(changes), id))
+          expect(categoriesOf(result).includes("REQUIRED_SHAREDINFO_FIELD_INVALID")).toBe(rejected)
+        }
+      ),
+      { numRuns: 500 }
+    )
   })
 
   it("is total: any texts give a mask of known categories", () =>

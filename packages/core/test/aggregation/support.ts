@@ -21,7 +21,7 @@ export const anyId: fc.Arbitrary<bigint> = fc.oneof(
   fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 )
 
-export const anyValue: fc.Arbitrary<number> = fc.oneof(
+const anyValue: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(0, 1, 65_536, 2 ** 31, 2 ** 32 - 1),
   fc.nat({ max: 2 ** 32 - 1 })
 )

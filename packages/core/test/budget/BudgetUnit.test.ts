@@ -76,6 +76,7 @@ describe("BudgetUnit", () => {
     expect(key("0.9", 0n)).toBe("shared-storage-0.9-https://www.origin.com")
     expect(key("0.10", 0n)).toBe("shared-storage-0.10-https://www.origin.com")
     expect(key("0.01", 0n)).toBe("shared-storage-0.01-https://www.origin.com")
+    expect(key("0.1", 1n)).toBe("shared-storage-0.1-https://www.origin.com-1")
     expect(key("0.1", 5n)).toBe("shared-storage-0.1-https://www.origin.com-5")
     expect(key("1.0", 0n)).toBe("shared-storage-1.0-https://www.origin.com-0")
     expect(key("0.0", 2n ** 64n - 1n)).toBe("shared-storage-0.0-https://www.origin.com-18446744073709551615")

@@ -54,6 +54,14 @@ describe("Chain", () => {
     expect(verifyChain(start, [last, first])).toEqual({ _tag: "ChainBroken", sequence: 1 })
   })
 
+  it("breaks where a link is right in itself and hangs on another chain", () => {
+    const loose = { ...last, prevHash: start.hash }
+    expect(verifyChain(start, [spends[0] as Spend, { ...loose, hash: linkHash(loose) }])).toEqual({
+      _tag: "ChainBroken",
+      sequence: 2
+    })
+  })
+
   it("contains a head by hash and not by length", () => {
     const hashAt = (sequence: number) => [start, ...spends][sequence]?.hash
     const other = "0".repeat(64) as ChainHash
