@@ -8,3 +8,5 @@ export { layerQuestionScheme, questionLaws, QuestionScheme } from "./QuestionLaw
 export { JobStoreLab } from "./JobStoreLab.ts"
 export { type JobStoreLaw, jobStoreLaws, type JobStoreSubject } from "./JobStoreLaws.ts"
 export { LawClock, layerLawClock } from "./LawClock.ts"
+export { jobQueueLaws } from "./JobQueueLaws.ts"
+export { recordsLaws, type RecordsSubject } from "./RecordsLaws.ts"

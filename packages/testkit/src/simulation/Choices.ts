@@ -3,7 +3,13 @@
 /** What happens to one call of a port. A crash before or after it, or an answer that says nothing. */
 export type Fault = "none" | "refused" | "reply-lost" | "crash-before" | "crash-after" | "frozen" | "stopped"
 
-export const FAULTS = ["refused", "reply-lost", "crash-before", "crash-after", "frozen"] as const satisfies ReadonlyArray<Fault>
+export const FAULTS = [
+  "refused",
+  "reply-lost",
+  "crash-before",
+  "crash-after",
+  "frozen"
+] as const satisfies ReadonlyArray<Fault>
 
 export interface Choices {
   /** A whole number from 0 to `below - 1`. */

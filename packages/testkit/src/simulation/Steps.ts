@@ -56,7 +56,10 @@ const stepped = <S extends object>(port: PortName, service: S, step: Stepper): S
 }
 
 /** The ports of a process, with `step` in front of each call. A wake-up on its way is a step too: it may be lost. */
-export const steppedPorts = (ports: Context.Context<SimulatedPorts>, step: Stepper): Context.Context<SimulatedPorts> => {
+export const steppedPorts = (
+  ports: Context.Context<SimulatedPorts>,
+  step: Stepper
+): Context.Context<SimulatedPorts> => {
   const queue = Context.get(ports, JobQueue)
   const hears = (wakeUp: unknown) =>
     step({

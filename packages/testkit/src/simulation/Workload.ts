@@ -113,7 +113,8 @@ export const errandsOf = (seed: number): ReadonlyArray<Errand> => {
     return {
       tenant: below(3) === 0 ? "other" : "acme",
       kind,
-      parameters: kind === "form" ? { falters: below(3) === 0 ? 1 : 0, external: below(3) === 0 } : { question: below(5) },
+      parameters:
+        kind === "form" ? { falters: below(3) === 0 ? 1 : 0, external: below(3) === 0 } : { question: below(5) },
       key: `errand-${i}`,
       startMs: below(10_000),
       twice: below(3) === 0,
@@ -146,13 +147,18 @@ export const runErrand = Effect.fnUntraced(function* (errand: Errand) {
       const now = yield* Clock.currentTimeMillis
       for (const [what, at] of open) {
         if (now < at) continue
-        yield* what === "cancel" ? engine.cancel(tenant, job.id, "client") : engine.reset(tenant, job.id, { by: "client" })
+        yield* what === "cancel"
+          ? engine.cancel(tenant, job.id, "client")
+          : engine.reset(tenant, job.id, { by: "client" })
         open.delete(what)
       }
       const { awaiting } = (yield* engine.get(tenant, job.id)).job
       if (awaiting?._tag === "Input") yield* engine.giveInput(tenant, job.id, awaiting.key, { given: awaiting.key })
       if (awaiting?._tag === "External") yield* engine.finishExternal(tenant, job.id, awaiting.id, { done: true })
-    }).pipe(Effect.catchTag("CommandRefused", () => Effect.sync(() => open.clear())), Effect.ignore)
+    }).pipe(
+      Effect.catchTag("CommandRefused", () => Effect.sync(() => open.clear())),
+      Effect.ignore
+    )
     const view = yield* Effect.option(engine.get(tenant, job.id))
     if (view._tag === "Some" && isTerminal(view.value.job.state) && open.size === 0) return ids
     yield* Effect.sleep(LOOK_MS)
