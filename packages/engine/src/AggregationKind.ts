@@ -76,7 +76,7 @@ const Facts = Schema.Struct({
   epsilon: Schema.String,
   question: Schema.optionalKey(Schema.Struct({ fingerprint: Schema.String, asOf: Schema.Int, reports: Schema.Int })),
   budget: Schema.Struct({
-    use: Schema.Literals(["Charged", "Replayed", "Nothing", "Exhausted", "NotAsked"]),
+    use: Schema.Literals(["Charged", "Replayed", "Nothing", "Exhausted", "NotAsked", "Uncertain"]),
     chargedAt: Schema.optionalKey(Schema.Int),
     sequence: Schema.optionalKey(Schema.Int),
     /** How many units cannot pay, and the first of them. */
@@ -315,7 +315,7 @@ const factsOf = (attempted: Attempt): AggregationFacts => {
               .slice(0, MOST_SHORT)
               .map(({ id, remaining }) => ({ unit: id, remaining: printEpsilon(remaining as Epsilon) }))
           }
-        : budget._tag === "NotAsked"
+        : budget._tag === "NotAsked" || budget._tag === "Uncertain"
           ? { use: budget._tag }
           : {
               use: budget._tag,
