@@ -23,16 +23,8 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import {
-  CommandRefused,
-  LeaseEnded,
-  leaseEnded,
-  refused,
-  UnknownJob,
-  unknownJob,
-  UnknownKind,
-  unknownKind
-} from "./Refusals.ts"
+import type { CommandRefused, LeaseEnded, UnknownJob, UnknownKind } from "./Refusals.ts"
+import { leaseEnded, refused, unknownJob, unknownKind } from "./Refusals.ts"
 import { countEvents } from "./Telemetry.ts"
 
 /** A kind whatever its types. */

@@ -267,7 +267,13 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
     groups.push(...groups.splice(0, 1))
     if (more && free() > 0) return
     yield* Effect.raceFirst(wake.await, Effect.sleep(pollMs))
-  }).pipe(Effect.catchCause((cause) => Effect.andThen(Effect.logError("A claim failed.", cause), Effect.sleep(pollMs))))
+  }).pipe(
+    Effect.catchCause((cause) =>
+      Effect.logError("A claim failed.", cause).pipe(
+        Effect.andThen(Effect.raceFirst(Deferred.await(stopping), Effect.sleep(pollMs)))
+      )
+    )
+  )
 
   const renew = Effect.fnUntraced(function* ({ policy }: LeaseGroup) {
     const { leaseMs, renewMs } = policy

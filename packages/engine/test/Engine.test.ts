@@ -212,7 +212,7 @@ describe("Engine, changing", () => {
         expect(yield* Effect.flip(engine.giveInput(TENANT, job.id, "card", 2))).toMatchObject({
           _tag: "CommandRefused",
           reason: "not inputKnown",
-          message: expect.stringMatching(/left as it was/)
+          message: expect.stringMatching(/left as it is/)
         })
       })
     ))

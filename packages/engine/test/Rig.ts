@@ -1,10 +1,10 @@
 /** Processes that share stores in memory and a clock that only the test moves. */
 import { JobKind, type Plain } from "@sotto/core/job"
-import { BlobStore } from "@sotto/core/ports/BlobStore"
-import { Entropy } from "@sotto/core/ports/Entropy"
+import type { BlobStore } from "@sotto/core/ports/BlobStore"
+import type { Entropy } from "@sotto/core/ports/Entropy"
 import { JobQueue } from "@sotto/core/ports/JobQueue"
 import { JobStore, JobStoreUnavailable } from "@sotto/core/ports/JobStore"
-import { Records } from "@sotto/core/ports/Records"
+import type { Records } from "@sotto/core/ports/Records"
 import {
   layerMemoryBlobStore,
   layerMemoryJobQueue,
@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
@@ -132,7 +133,11 @@ export const play = <A>(test: (ports: Context.Context<Ports>) => Effect.Effect<A
     Effect.gen(function* () {
       yield* TestClock.setTime(START)
       return yield* test(yield* Layer.build(Layer.fresh(memory())))
-    }).pipe(Effect.scoped, Effect.provide(TestClock.layer())) as Effect.Effect<A>
+    }).pipe(
+      Effect.scoped,
+      // Faults are part of the tests; what is logged about them is not read.
+      Effect.provide(Layer.merge(TestClock.layer(), Logger.layer([])))
+    ) as Effect.Effect<A>
   )
 
 /** Moves the clock in steps, so that whatever waits for others in between gets its turn. */
