@@ -10,3 +10,12 @@ export { type JobStoreLaw, jobStoreLaws, type JobStoreSubject } from "./JobStore
 export { LawClock, layerLawClock } from "./LawClock.ts"
 export { jobQueueLaws } from "./JobQueueLaws.ts"
 export { recordsLaws, type RecordsSubject } from "./RecordsLaws.ts"
+export {
+  type Fault,
+  type FaultOptions,
+  faultyBlobStore,
+  faultyBudgetLedger,
+  faultyJobStore,
+  faultyRecords,
+  layerFaults
+} from "./Faults.ts"

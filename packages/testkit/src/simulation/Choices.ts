@@ -16,8 +16,10 @@ export interface Choices {
   below(below: number): number
   /** Whether time passes although calls wait for their turn. */
   hurries(): boolean
-  /** What happens to the next call of a worker; `step` counts them from 0. */
-  fault(step: number): Fault
+  /** What happens to the next call of a worker; `step` counts them from 0, beginning with the first job. */
+  fault(step: number, method: string): Fault
+  /** For how long a frozen process does nothing. */
+  frozenMs(): number
   /** Whether a call whose caller is gone is carried out later all the same. */
   arrivesLate(): boolean
 }
@@ -41,11 +43,13 @@ export const seededChoices = (seed: number): Choices => {
   return {
     below,
     hurries: () => below(12) === 0,
-    fault: (step) => {
-      if (step >= storm || below(every) !== 0) return "none"
+    fault: (step, method) => {
+      // Paying is rare among all the calls and the one that must never go wrong.
+      if (step >= storm || below(method === "spend" ? 3 : every) !== 0) return "none"
       const fault = below(FAULTS.length + 1)
       return FAULTS[fault] ?? "stopped"
     },
+    frozenMs: () => 2_000 + below(25_000),
     arrivesLate: () => below(2) === 0
   }
 }
@@ -55,6 +59,8 @@ export const plannedChoices = (plan: ReadonlyMap<number, Fault>): Choices => ({
   below: () => 0,
   hurries: () => false,
   fault: (step) => plan.get(step) ?? "none",
+  // Longer than a lease.
+  frozenMs: () => 13_000,
   arrivesLate: () => false
 })
 

@@ -3,7 +3,7 @@ import { toHex } from "@sotto/core/Bytes"
 import type { Epsilon, Fingerprint, LedgerUnit, UnitId } from "@sotto/core/budget"
 import { isTerminal, JobKind } from "@sotto/core/job"
 import { blockKey } from "@sotto/core/noise"
-import { Engine, handle, JobFailed, pay } from "@sotto/engine"
+import { type Bill, Engine, handle, type JobContext, JobFailed, pay } from "@sotto/engine"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -24,7 +24,7 @@ const formKind = JobKind.make({
   retry: { maxFailures: 20, firstMs: 500, factor: 2, capMs: 8_000 }
 })
 
-const paidKind = JobKind.make({
+export const paidKind = JobKind.make({
   name: "paid",
   relation: "leased",
   parameters: Schema.Struct({ question: Schema.Int }),
@@ -36,7 +36,7 @@ const paidKind = JobKind.make({
 const falter = (code: string, retryable: boolean) =>
   new JobFailed({ code, category: "server", message: "It did not work.", details: null, retryable })
 
-const form = handle(formKind, (job) =>
+export const formHandler = handle(formKind, (job) =>
   Effect.gen(function* () {
     const first = yield* job.once("first", Effect.succeed({ epoch: job.epoch }))
     job.progress({ done: 1, total: 3 })
@@ -49,33 +49,48 @@ const form = handle(formKind, (job) =>
   })
 )
 
-/** A publication: the question in front, so that everyone sees which charge it needs. */
-export const outputKey = (fingerprint: string, id: string): string => `${fingerprint}/${id}`
+type PaidJob = JobContext<{ readonly question: number }>
 
-const paid = handle(paidKind, (job) =>
+/** A publication: the question in front, so that everyone sees which charge it needs. */
+const outputKey = (fingerprint: string, id: string): string => `${fingerprint}/${id}`
+
+/** What the question of a job costs, and whom. */
+export const billOf = (job: PaidJob): Bill => {
+  const { fingerprint, units, epsilon } = questionOf(job.parameters.question)
+  return {
+    scope: SCOPE,
+    spender: job.id,
+    fingerprint,
+    charge: "shared",
+    epsilon,
+    reports: units.length,
+    units,
+    asOf: job.createdAt
+  }
+}
+
+/** Pays for the job's question; fails unless it is paid for. */
+export const payFor = Effect.fnUntraced(function* (job: PaidJob) {
+  const answer = yield* pay(billOf(job)).pipe(Effect.mapError(({ _tag }) => falter(_tag, true)))
+  return answer._tag === "Paid" ? answer : yield* falter(answer._tag, false)
+})
+
+export const publish = (job: PaidJob, noise: Uint8Array) =>
+  job.blobs
+    .write({ bucket: OUTPUT_BUCKET, key: outputKey(billOf(job).fingerprint, job.id) }, noise, { mode: "replace" })
+    .pipe(Effect.mapError(({ _tag }) => falter(_tag, true)))
+
+const paidHandler = handle(paidKind, (job) =>
   Effect.gen(function* () {
-    const { fingerprint, units, epsilon } = questionOf(job.parameters.question)
-    const answer = yield* pay({
-      scope: SCOPE,
-      spender: job.id,
-      fingerprint,
-      charge: "shared",
-      epsilon,
-      reports: units.length,
-      units,
-      asOf: job.createdAt
-    }).pipe(Effect.mapError(({ _tag }) => falter(_tag, true)))
-    if (answer._tag !== "Paid") return yield* falter(answer._tag, false)
+    const { seed, receipt } = yield* payFor(job)
     yield* job.finishing
-    const noise = blockKey(answer.seed, 0, 0)
-    yield* job.blobs
-      .write({ bucket: OUTPUT_BUCKET, key: outputKey(fingerprint, job.id) }, noise, { mode: "replace" })
-      .pipe(Effect.mapError(({ _tag }) => falter(_tag, true)))
-    return { fingerprint, noise: toHex(noise) }
+    const noise = blockKey(seed, 0, 0)
+    yield* publish(job, noise)
+    return { fingerprint: receipt.fingerprint, noise: toHex(noise) }
   })
 )
 
-export const handlers = [form, paid] as const
+export const handlers = [formHandler, paidHandler] as const
 export const kinds = [formKind, paidKind] as const
 
 /** Question `n` (0 … 250) contains units `n mod 3` and `n mod 3 + 1`; two of them fit into a unit, a third does not. */
