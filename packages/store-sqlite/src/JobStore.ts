@@ -354,8 +354,8 @@ const statements = (db: DatabaseSync) => {
     renew: db.prepare("update job set lease_deadline = ? where n = ?"),
     due: { lease: dueFor("lease"), timer: dueFor("timer"), ready: dueFor("ready") },
     list: { all: listBy("job_listed", ""), byKey: listBy("job_key", "and key = :key") },
-    tally: db.prepare("select kind, state, count(*) as jobs from job where tenant = ? group by kind, state"),
-    tallyAll: db.prepare("select kind, state, count(*) as jobs from job group by kind, state"),
+    tally: db.prepare("select kind, state, jobs from job_count where tenant = ? and jobs > 0"),
+    tallyAll: db.prepare("select kind, state, sum(jobs) as jobs from job_count where jobs > 0 group by kind, state"),
     purgeable: db.prepare(
       `select n from job where retain_until <= ?1 and (?2 is null or kind in (select value from json_each(?2)))
        order by retain_until limit ?3`

@@ -185,6 +185,27 @@ export const MIGRATIONS: ReadonlyArray<string> = [
   ) strict, without rowid;
   create index claim_token_at on claim_token (at);
 
+  -- How many jobs there are, kept up to date: counting them takes too long.
+  create table job_count (
+    tenant text not null,
+    kind   text not null,
+    state  text not null,
+    jobs   integer not null check (jobs >= 0),
+    primary key (tenant, kind, state)
+  ) strict, without rowid;
+  create trigger job_counted after insert on job begin
+    insert into job_count (tenant, kind, state, jobs) values (new.tenant, new.kind, new.state, 1)
+      on conflict do update set jobs = jobs + 1;
+  end;
+  create trigger job_moved after update of state on job when new.state <> old.state begin
+    update job_count set jobs = jobs - 1 where tenant = old.tenant and kind = old.kind and state = old.state;
+    insert into job_count (tenant, kind, state, jobs) values (new.tenant, new.kind, new.state, 1)
+      on conflict do update set jobs = jobs + 1;
+  end;
+  create trigger job_gone after delete on job begin
+    update job_count set jobs = jobs - 1 where tenant = old.tenant and kind = old.kind and state = old.state;
+  end;
+
   create trigger event_follows before insert on event
     when new.seq <> 1 + coalesce((select max(seq) from event where job = new.job), 0)
     begin select raise(abort, 'the events of a job have no gap'); end;
