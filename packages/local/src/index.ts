@@ -2,3 +2,8 @@ export { adviseLocally, aggregateLocally, type LocalAggregation, type LocalLedge
 export type { Location } from "./Location.ts"
 export { siteOf } from "./SiteOf.ts"
 export { locate } from "./Locate.ts"
+export { layerPromisedBlobStore, type PromisedBlobStore } from "./promised/BlobStore.ts"
+export { layerPromisedJobQueue, type PromisedJobQueue } from "./promised/JobQueue.ts"
+export { layerPromisedJobStore, type PromisedJobStore } from "./promised/JobStore.ts"
+export { layerPromisedKeyRing, type PromisedKeyRing } from "./promised/KeyRing.ts"
+export { layerPromisedLedgerKeys, type PromisedLedgerKeys, type PromisedNoiseKey } from "./promised/LedgerKeys.ts"

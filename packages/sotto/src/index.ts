@@ -1,2 +1,20 @@
 export { aggregate, type AggregateOptions, type AggregateResult } from "./Aggregate.ts"
+export { type CallOptions, createEngine, type EngineOptions, type SottoEngine, type Submit } from "./Engine.ts"
+export {
+  type Blobs,
+  type DefinedKind,
+  defineKind,
+  type HandledJob,
+  JobError,
+  type KindDefinition,
+  type Read
+} from "./Kind.ts"
 export { SottoError } from "./SottoError.ts"
+export type {
+  PromisedBlobStore,
+  PromisedJobQueue,
+  PromisedJobStore,
+  PromisedKeyRing,
+  PromisedLedgerKeys,
+  PromisedNoiseKey
+} from "@sotto/local"

@@ -1,0 +1,230 @@
+/** The engine for hosts that write Promises: jobs in, results and events out, adapters of their own if they like. */
+import { mkdirSync, existsSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { layerAggregator } from "@sotto/aggregator"
+import type { Job, JobEvent, OutputData, Plain } from "@sotto/core/job"
+import type { JobCursor, JobFilter, JobPage, JobTally } from "@sotto/core/ports/JobStore"
+import {
+  aggregationHandler,
+  Engine,
+  type JobView,
+  layerJobs,
+  type ReportRequest,
+  type ResetOptions,
+  type SubmitRequest
+} from "@sotto/engine"
+import {
+  generateKeyPair,
+  generateLedgerKeys,
+  layerFileLedgerKeys,
+  layerFsBlobStore,
+  layerFsKeyRing,
+  layerSystemEntropy,
+  writeKeys
+} from "@sotto/fs"
+import {
+  layerPromisedBlobStore,
+  layerPromisedJobQueue,
+  layerPromisedJobStore,
+  layerPromisedKeyRing,
+  layerPromisedLedgerKeys,
+  type PromisedBlobStore,
+  type PromisedJobQueue,
+  type PromisedJobStore,
+  type PromisedKeyRing,
+  type PromisedLedgerKeys,
+  siteOf
+} from "@sotto/local"
+import { layerMemoryJobQueue } from "@sotto/memory"
+import { layerSqliteBudgetLedger, layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Stream from "effect/Stream"
+import { aborted, problemOf, valueOf } from "./Border.ts"
+import { type DefinedKind, handlerOf } from "./Kind.ts"
+
+/** Where things are and who keeps them. What is not given is kept on files in `folder`. */
+export interface EngineOptions {
+  /**
+   * Holds `sotto.db` (jobs and the budget ledger), `keys.json`, `ledger-keys.json` and a folder for each bucket; made with
+   * all it needs on first use. Keep copies of `ledger-keys.json` apart from copies of `sotto.db`.
+   */
+  readonly folder: string
+  readonly store?: PromisedJobStore
+  readonly blobs?: PromisedBlobStore
+  /** Private keys that open reports. */
+  readonly keys?: PromisedKeyRing
+  readonly ledgerKeys?: PromisedLedgerKeys
+  /** Wakes workers of other processes; without it they look once a second. */
+  readonly queue?: PromisedJobQueue
+  /** Kinds beside `aggregation`. */
+  readonly kinds?: ReadonlyArray<DefinedKind>
+  /** Bucket names of the file store and their folders, relative to `folder`; default `reports`, `domains`, `output`. */
+  readonly buckets?: Readonly<Record<string, string>>
+  /** Jobs at a time in this process; default 4. 0: this process submits and looks, others work. */
+  readonly concurrency?: number
+  /** Threads that open reports; default: one for each core. */
+  readonly lanes?: number
+}
+
+export interface CallOptions {
+  /** Whose jobs; default `default`. Nobody sees jobs of another tenant. */
+  readonly tenant?: string
+  /** Gives up waiting; what was written stays written. */
+  readonly signal?: AbortSignal
+}
+
+export interface Submit extends Omit<SubmitRequest, "kind" | "parameters" | "tenant"> {}
+
+/** Every method throws `SottoError`; `code` is the tag of what was wrong, e.g. `UnknownJob`, `KeyTaken`, `CommandRefused`. */
+export interface SottoEngine extends AsyncDisposable {
+  /** With the key of an earlier submission and the same parameters, `created` is false and `job` is that job. */
+  submit(
+    kind: string,
+    parameters: unknown,
+    options?: Submit & CallOptions
+  ): Promise<{ readonly job: Job; readonly created: boolean }>
+  get(id: string, options?: CallOptions): Promise<JobView>
+  /** One page; give its `next` as `after` for the page that follows. */
+  list(
+    filter?: JobFilter,
+    options?: CallOptions & { readonly after?: JobCursor; readonly limit?: number }
+  ): Promise<JobPage>
+  tally(options?: CallOptions): Promise<ReadonlyArray<JobTally>>
+  /** The events behind number `after`, those that are there and those to come, until the job ends. */
+  events(id: string, options?: CallOptions & { readonly after?: number }): AsyncIterable<JobEvent>
+  /** Waits until the job has ended. */
+  wait(id: string, options?: CallOptions): Promise<Job>
+  /** An output of the present session. */
+  output(id: string, key: string, options?: CallOptions): Promise<OutputData | undefined>
+  giveInput(id: string, key: string, data: Plain, options?: CallOptions): Promise<Job>
+  finishExternal(id: string, external: string, data: Plain, options?: CallOptions): Promise<Job>
+  cancel(id: string, options?: CallOptions & { readonly by?: string; readonly reason?: string }): Promise<Job>
+  reset(id: string, options?: CallOptions & Partial<ResetOptions>): Promise<Job>
+  redrive(id: string, options?: CallOptions & { readonly by?: string }): Promise<Job>
+  rename(id: string, name: string | null, options?: CallOptions): Promise<Job>
+  /** What an outside driver tells of its run. */
+  report(request: ReportRequest, options?: Pick<CallOptions, "signal">): Promise<Job>
+  /** No worker claims jobs of this kind until it is resumed. */
+  pause(kind: string, by?: string): Promise<void>
+  resume(kind: string): Promise<void>
+  /** Hands running jobs back without a failure and closes everything. */
+  close(): Promise<void>
+}
+
+const BUCKETS = { reports: "reports", domains: "domains", output: "output" }
+
+/** The keys in a folder, made if they are not there. A ledger whose keys are lost is refused when it is opened. */
+const madeKeys = Effect.fnUntraced(function* (
+  { keys, ledgerKeys }: EngineOptions,
+  files: { readonly keys: string; readonly ledgerKeys: string }
+) {
+  if (keys === undefined && !existsSync(files.keys)) yield* writeKeys(files.keys, [yield* generateKeyPair()])
+  if (ledgerKeys === undefined && !existsSync(files.ledgerKeys)) yield* generateLedgerKeys(files.ledgerKeys)
+})
+
+const layersOf = (options: EngineOptions) => {
+  const folder = resolve(options.folder)
+  const file = join(folder, "sotto.db")
+  const files = { keys: join(folder, "keys.json"), ledgerKeys: join(folder, "ledger-keys.json") }
+  const buckets = Object.fromEntries(
+    Object.entries(options.buckets ?? BUCKETS).map(([name, place]) => [name, resolve(folder, place)])
+  )
+  const { store, blobs, keys, ledgerKeys, queue, kinds = [], concurrency = 4, lanes } = options
+  mkdirSync(folder, { recursive: true })
+  if (blobs === undefined) for (const place of Object.values(buckets)) mkdirSync(place, { recursive: true })
+
+  const blobStore = blobs === undefined ? layerFsBlobStore({ buckets }) : layerPromisedBlobStore(blobs)
+  const aggregator = layerAggregator(lanes === undefined ? {} : { lanes }).pipe(
+    Layer.provide(keys === undefined ? layerFsKeyRing({ path: files.keys }) : layerPromisedKeyRing(keys)),
+    Layer.provideMerge(blobStore)
+  )
+  const ledger = layerSqliteBudgetLedger({ file }).pipe(
+    Layer.provideMerge(
+      ledgerKeys === undefined ? layerFileLedgerKeys(files.ledgerKeys) : layerPromisedLedgerKeys(ledgerKeys)
+    )
+  )
+  const ports = Layer.mergeAll(
+    store === undefined ? layerSqliteJobStore({ file }) : layerPromisedJobStore(store),
+    layerSqliteRecords({ file }),
+    queue === undefined ? layerMemoryJobQueue() : layerPromisedJobQueue(queue)
+  )
+  const handlers = [aggregationHandler({ siteOf }), ...kinds.map(handlerOf)]
+  const jobs =
+    concurrency === 0
+      ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind) })
+      : layerJobs({ handlers, concurrency })
+  return jobs.pipe(
+    Layer.provide(Layer.mergeAll(aggregator, ledger, ports)),
+    // One after another: the ledger and the keys that it belongs to are made before either is opened.
+    (all) => Layer.unwrap(Effect.as(madeKeys(options, files), all)),
+    Layer.provide(layerSystemEntropy)
+  )
+}
+
+/** Opens everything and starts to work; rejects with a `SottoError` when something cannot be opened. */
+export const createEngine = async (options: EngineOptions): Promise<SottoEngine> => {
+  const runtime = ManagedRuntime.make(layersOf(options))
+  try {
+    return facade(valueOf(await runtime.runPromiseExit(Engine)), runtime)
+  } catch (error) {
+    await runtime.dispose()
+    throw error
+  }
+}
+
+const facade = (engine: Engine["Service"], runtime: { dispose(): Promise<void> }): SottoEngine => {
+  const call = async <A, E>(effect: Effect.Effect<A, E>, { signal }: CallOptions = {}): Promise<A> => {
+    if (signal?.aborted === true) throw aborted(signal)
+    return valueOf(await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal }), signal)
+  }
+  const of = ({ tenant = "default" }: CallOptions = {}): string => tenant
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= runtime.dispose())
+  return {
+    submit: (kind, parameters, options = {}) => {
+      const { tenant: _, signal: __, ...submission } = options
+      return call(engine.submit({ ...submission, tenant: of(options), kind, parameters }), options)
+    },
+    get: (id, options) => call(engine.get(of(options), id), options),
+    list: (filter = {}, options = {}) =>
+      call(engine.list(of(options), filter, options.after ?? null, options.limit ?? 100), options),
+    tally: (options) => call(engine.tally(of(options)), options),
+    async *events(id, options = {}) {
+      const { signal, after = 0 } = options
+      const events = engine.follow(of(options), id, after)
+      const stopped = signal === undefined ? events : Stream.interruptWhen(events, untilAborted(signal))
+      try {
+        yield* Stream.toAsyncIterable(stopped)
+      } catch (error) {
+        throw problemOf(error)
+      }
+    },
+    wait: (id, options) => call(engine.wait(of(options), id), options),
+    output: (id, key, options) => call(engine.output(of(options), id, key), options),
+    giveInput: (id, key, data, options) => call(engine.giveInput(of(options), id, key, data), options),
+    finishExternal: (id, external, data, options) =>
+      call(engine.finishExternal(of(options), id, external, data), options),
+    cancel: (id, options = {}) => call(engine.cancel(of(options), id, options.by ?? HOST, options.reason), options),
+    reset: (id, options = {}) => call(engine.reset(of(options), id, { ...options, by: options.by ?? HOST }), options),
+    redrive: (id, options = {}) => call(engine.redrive(of(options), id, options.by ?? HOST), options),
+    rename: (id, name, options) => call(engine.rename(of(options), id, name), options),
+    report: (request, options) => call(engine.report(request), options),
+    pause: (kind, by = HOST) => call(engine.pause(kind, by)),
+    resume: (kind) => call(engine.resume(kind)),
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}
+
+/** Who did it, in the log, when the host does not say. */
+const HOST = "host"
+
+const untilAborted = (signal: AbortSignal): Effect.Effect<never, ReturnType<typeof aborted>> =>
+  Effect.callback((resume) => {
+    const abort = () => resume(Effect.fail(aborted(signal)))
+    if (signal.aborted) return abort()
+    signal.addEventListener("abort", abort, { once: true })
+    return Effect.sync(() => signal.removeEventListener("abort", abort))
+  })
