@@ -88,6 +88,13 @@ module.exports = {
       from: { path: "^packages/core/src/ports/" },
       to: { path: npm(["effect"]), pathNot: effectModules(effectInPorts) }
     },
+    {
+      name: "testkit-laws-need-no-engine",
+      comment: "whoever tries an adapter loads ports and laws; only the simulation runs the engine",
+      severity: "error",
+      from: { path: "^packages/testkit/src/", pathNot: "^packages/testkit/src/simulation/" },
+      to: { path: "^packages/(engine|testkit/src/simulation)/" }
+    },
     ...packages.map((folder) => ({
       name: `${folder}-is-sealed`,
       comment: `the inside of packages/${folder} is its own`,

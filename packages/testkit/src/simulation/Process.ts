@@ -2,7 +2,7 @@
  * A process that can be killed: it has a scheduler and a clock of its own, and when it is dead neither does anything any
  * more. No finalizer runs, no call leaves it: what `kill -9` leaves behind.
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Scheduler } from "effect/Scheduler"
