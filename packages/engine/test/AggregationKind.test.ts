@@ -14,17 +14,7 @@ import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
-import {
-  AS_OF,
-  container,
-  domainFile,
-  get,
-  KEYS,
-  put,
-  report,
-  RULES,
-  sealed
-} from "../../aggregator/test/Harness.ts"
+import { AS_OF, container, domainFile, get, KEYS, put, report, RULES, sealed } from "../../aggregator/test/Harness.ts"
 import {
   type AggregationFacts,
   aggregationHandler,
@@ -301,10 +291,10 @@ describe("an aggregation job", () => {
         const { job } = yield* clients.engine.submit(request())
         const asked = yield* clients.engine.submit(request({}, { asOf: AS_OF - 1000 }))
         yield* TestClock.setTime(AS_OF + 200 * 86_400_000)
-        yield* start(house, { handlers: [handler], services: house })
-        const done = yield* clients.engine.wait(TENANT, job.id)
+        const { engine } = yield* start(house, { handlers: [handler], services: house })
+        const done = yield* engine.wait(TENANT, job.id)
         expect(factsOf(done)).toMatchObject({ returnCode: "SUCCESS_WITH_ERRORS", asOf: AS_OF })
-        expect(factsOf(yield* clients.engine.wait(TENANT, asked.job.id)).asOf).toBe(AS_OF - 1000)
+        expect(factsOf(yield* engine.wait(TENANT, asked.job.id)).asOf).toBe(AS_OF - 1000)
       })
     ))
 

@@ -100,11 +100,9 @@ export const start = Effect.fnUntraced(function* <S = never>(
   let killed = false
   const store = faulty(Context.get(ports, JobStore), (method, nth) => (killed ? "hang" : fault(method, nth)))
   const queue = options.deaf === true ? Context.get(yield* Layer.build(layerMemoryJobQueue()), JobQueue) : undefined
-  const mine = ports.pipe(
-    Context.add(JobStore, store),
-    (context) => (queue === undefined ? context : Context.add(context, JobQueue, queue)),
-    Context.merge((options.services ?? Context.empty()) as Context.Context<S>)
-  )
+  const services = Context.merge(ports, (options.services ?? Context.empty()) as Context.Context<S>)
+  const fenced = Context.add(services, JobStore, store)
+  const mine = queue === undefined ? fenced : Context.add(fenced, JobQueue, queue)
   const all = new Map([...kinds, ...handlers.map(({ kind }) => kind)].map((kind) => [kind.name, kind]))
   const engine = layerEngine({ kinds: [...all.values()] })
   const worker = layerWorker({
