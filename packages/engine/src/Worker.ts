@@ -266,7 +266,7 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
     // The next round begins with another group, so that none is served last for ever.
     groups.push(...groups.splice(0, 1))
     if (more && free() > 0) return
-    yield* Effect.raceFirst(wake.await, Effect.sleep(pollMs))
+    yield* Effect.raceAllFirst([wake.await, Deferred.await(stopping), Effect.sleep(pollMs)])
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.logError("A claim failed.", cause).pipe(
