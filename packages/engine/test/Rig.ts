@@ -47,10 +47,7 @@ type Method = Exclude<keyof JobStore["Service"], "capabilities">
 const unavailable = new JobStoreUnavailable({ because: "io", message: "The test took the store away." })
 
 /** A store that does what `fault` says about the n-th call (from 1) of each method. */
-const faulty = (
-  store: JobStore["Service"],
-  fault: (method: Method, nth: number) => Fault
-): JobStore["Service"] => {
+const faulty = (store: JobStore["Service"], fault: (method: Method, nth: number) => Fault): JobStore["Service"] => {
   const calls = new Map<Method, number>()
   const wrap =
     (method: Method) =>
