@@ -110,10 +110,10 @@ const NO_WAIT = law(
       const announcing = yield* Effect.forkChild(
         Effect.forEach(Array.from({ length: 600 }), () => queue.announce(list), { discard: true })
       )
-      // Seconds where microseconds are enough, so that a busy machine makes no difference.
+      // A second where a millisecond is enough, so that a busy machine makes no difference.
       const done = yield* Effect.raceFirst(
         Effect.as(Fiber.join(announcing), true),
-        Effect.as(Effect.sleep("2 seconds"), false)
+        Effect.as(Effect.sleep("1 second"), false)
       )
       demand(done, () => "announcing waits for a listener")
       if (fiber !== undefined) yield* Fiber.interrupt(fiber)

@@ -97,8 +97,8 @@ const after = <A>(
   )
 
 /** A history of which every step is checked; `earlier` are those before it. */
-const always = (check: (step: Step, earlier: ReadonlyArray<Step>) => void) =>
-  after(25, fc.constant(null), ({ steps }) =>
+const always = (check: (step: Step, earlier: ReadonlyArray<Step>) => void, length = 25) =>
+  after(length, fc.constant(null), ({ steps }) =>
     Effect.sync(() => {
       for (const [i, step] of steps.entries()) check(step, steps.slice(0, i))
     })
@@ -231,7 +231,7 @@ const visibleTogether = law(
       )
       demandSame(Object.fromEntries(outputs), Object.fromEntries(said), `the outputs of ${place}`)
     }
-  })
+  }, 50)
 )
 
 const oneHolder = law(
@@ -772,7 +772,7 @@ const purgeLaw = law(
     demandSame(did.answer, Math.min(did.limit, may.length), "how many went")
     demandSame(gone.length, did.answer, "how many are gone")
     unchangedBut(step, gone, "the jobs that stayed")
-  })
+  }, 50)
 )
 
 const cancelFences = law(

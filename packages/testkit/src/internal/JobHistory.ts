@@ -58,7 +58,7 @@ const RULES: Readonly<Record<string, KindRules>> = {
   play: rules("play", "leased"),
   watch: rules("watch", "reported")
 }
-export const rulesOf = (kind: string): KindRules => RULES[kind] as KindRules
+const rulesOf = (kind: string): KindRules => RULES[kind] as KindRules
 
 /** A job as everybody can see it. */
 export interface Seen {
@@ -423,7 +423,7 @@ const failure = (retryable: boolean) =>
 const FORWARD = ["Start", "Emit", "Ask", "BeginFinish", "Succeed"] satisfies ReadonlyArray<Command["_tag"]>
 
 /** Every command that would write something now. */
-export const openCommands = ({ snapshot: { row, lease } }: Seen, now: number): ReadonlyArray<Command> => {
+const openCommands = ({ snapshot: { row, lease } }: Seen, now: number): ReadonlyArray<Command> => {
   const { epoch } = row
   const commands: ReadonlyArray<Command> = [
     { _tag: "Start", epoch },
