@@ -8,12 +8,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as prettier from "prettier"
 import { commandLinePage } from "./generate/CommandLinePage.ts"
+import { jobsDiagramsPage } from "./generate/JobsDiagramsPage.ts"
 import { packagesPage } from "./generate/PackagesPage.ts"
 import { root } from "./support/Project.ts"
 
 /** File, relative to the root → its text before formatting. */
 const generators: Readonly<Record<string, () => string | Promise<string>>> = {
   "docs/cli.md": commandLinePage,
+  "docs/jobs-diagrams.md": jobsDiagramsPage,
   "docs/packages.md": packagesPage
 }
 

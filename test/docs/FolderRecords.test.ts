@@ -1,0 +1,23 @@
+/** The test of docs/adapters.md. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { checkLaw, layerLawClock, recordsLaws } from "@sotto/testkit"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { afterAll, describe, it } from "vitest"
+import { layerFolderRecords } from "./FolderRecords.ts"
+
+const root = mkdtempSync(join(tmpdir(), "records-"))
+afterAll(() => rmSync(root, { recursive: true }))
+
+// A new folder for every run of a law.
+const subject = Layer.unwrap(
+  Effect.sync(() => Layer.merge(layerFolderRecords(mkdtempSync(join(root, "run-"))), layerLawClock))
+)
+
+describe("records in a folder", () => {
+  it.each(recordsLaws.map((law) => [law.id, law] as const))("keep %s", async (_, law) => {
+    await checkLaw(law, subject, { runs: 25 })
+  })
+})
