@@ -107,6 +107,7 @@ const usual = playHouse((house) =>
     const done = yield* engine.wait(TENANT, job.id)
     return {
       done,
+      log: (yield* engine.events(TENANT, job.id, 0, 100)).map(({ _tag }) => _tag),
       bytes: yield* bytes(house),
       spends: yield* spends(house),
       word: (yield* engine.get(TENANT, job.id)).word
@@ -116,9 +117,10 @@ const usual = playHouse((house) =>
 
 describe("an aggregation job", () => {
   it("ends with code, counts, question, accuracy, unprotected facts and files, for one charge", async () => {
-    const { done, spends, word } = await usual
+    const { done, log, spends, word } = await usual
     expect(done.state).toBe("Succeeded")
     expect(word).toBe("FINISHED")
+    expect(log).toEqual(["Submitted", "Claimed", "Started", "FinishBegun", "Succeeded"])
     const facts = factsOf(done)
     expect(facts).toMatchObject({
       returnCode: "SUCCESS_WITH_ERRORS",

@@ -176,6 +176,23 @@ describe("Engine, reading", () => {
       })
     ))
 
+  it("misses nothing that happens between its two looks at the store", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const other = yield* start(ports, { kinds: [note] })
+        const { job } = yield* other.engine.submit(request())
+        const store = Context.get(ports, JobStore)
+        const sly = Context.add(ports, JobStore, {
+          ...store,
+          // Whoever asks how the job is finds it ended a moment ago.
+          read: (tenant, id) =>
+            Effect.andThen(Effect.ignore(other.engine.cancel(tenant, id, "me")), store.read(tenant, id))
+        })
+        const { engine } = yield* start(sly, { kinds: [note] })
+        expect(seqs(yield* Stream.runCollect(engine.follow(TENANT, job.id, 0)))).toEqual([1, 2])
+      })
+    ))
+
   it("waits for the end of a job, and not at all for one that has ended", () =>
     play((ports) =>
       Effect.gen(function* () {

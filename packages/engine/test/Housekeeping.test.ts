@@ -75,6 +75,28 @@ describe("Telemetry", () => {
       }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
     ))
 
+  it("counts a lease that was lost as soon as a write finds out", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const inside = Deferred.makeUnsafe<void>()
+        const go = Deferred.makeUnsafe<void>()
+        const handler = handle(brief, (job) =>
+          Deferred.succeed(inside, undefined).pipe(
+            Effect.andThen(Deferred.await(go)),
+            Effect.andThen(job.emit("late", 1)),
+            Effect.as(null)
+          )
+        )
+        const { engine } = yield* start(ports, { handlers: [handler] })
+        const { job } = yield* engine.submit(submission)
+        yield* Deferred.await(inside)
+        yield* engine.cancel(TENANT, job.id, "me")
+        yield* Deferred.succeed(go, undefined)
+        yield* pass(0.25)
+        expect(yield* count(METRICS.leaseLosses, { kind: "brief", because: "cancelled" })).toBe(1)
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+    ))
+
   it("spans a job with its kind, id and epoch", () =>
     play((ports) =>
       Effect.gen(function* () {

@@ -163,8 +163,9 @@ describe("Worker", () => {
         const long = handle(note, (job) =>
           Effect.gen(function* () {
             job.progress({ done: 3, total: 10, phase: "half way" })
+            const first = job.lease().deadline
             yield* Effect.sleep("60 seconds")
-            return null
+            return job.lease().deadline - first
           })
         )
         const { engine } = yield* start(ports, { handlers: [long] })
@@ -173,7 +174,13 @@ describe("Worker", () => {
         yield* pass(5)
         expect((yield* engine.get(TENANT, job.id)).progress).toMatchObject({ done: 3, total: 10, phase: "half way" })
         yield* pass(57)
-        expect((yield* engine.get(TENANT, job.id)).job).toMatchObject({ state: "Succeeded", epoch: 1, failures: 0 })
+        // Renewed every four seconds, the last time after 56 or 60.
+        expect((yield* engine.get(TENANT, job.id)).job).toMatchObject({
+          state: "Succeeded",
+          epoch: 1,
+          failures: 0,
+          outcome: { result: expect.toSatisfy((grown: number) => grown === 56_000 || grown === 60_000) }
+        })
       })
     ))
 
