@@ -3,14 +3,14 @@
  *
  * `leased` is for jobs that our engine runs, `reported` for those that an outside driver runs and tells us about; only the
  * latter knows `Cancelling` and `Unknown`. Everything that no row lists is refused. Types, decisions, diagrams and the
- * checks of stores come from here (spec: other systems A2, A3, D).
+ * checks of stores come from here (spec: launcher §1, automation §1 to §3).
  */
 import type { Machine, Row } from "../machine/Machine.ts"
 
 /** Milliseconds since 1970, a whole number. Times come from the store's clock, durations carry `Ms` in their name. */
 export type Millis = number
 
-/** How long after a failure a client may still reset the job (spec: other systems A3). */
+/** How long after a failure a client may still reset the job (spec: automation §1). */
 export const RESET_WINDOW_MS = 15 * 60_000
 
 /** What guards look at: facts of one job, one command and one moment. */
@@ -111,7 +111,7 @@ const leasedRows = [
   ...rows(["AwaitingExternal"], "ExternalFinished", "Queued", "externalAwaited"),
   ...rows(["AwaitingExternal"], "ExternalTimedOut", "Failed", "timerDue"),
 
-  // A job that has begun to finish may finish (spec: other systems A3, "without reaching the final step").
+  // A job that has begun to finish may finish (spec: automation §3).
   ...rows(["Queued", "Starting", "Running", ...parked], "DeadlinePassed", "Failed", "timerDue"),
   ...rows(["Queued", ...held, ...parked], "Cancelled", "Cancelled"),
   ...same(["Cancelled"], "Cancelled"),
@@ -208,7 +208,7 @@ export const reported: Lifecycle = { start: "Absent", terminal: TERMINAL, rows: 
 
 export const relations: Readonly<Record<Relation, Lifecycle>> = { leased, reported }
 
-/** What a driver can report, by the outward words of the launcher (spec: other systems A2). */
+/** What a driver can report, by the outward words of the launcher (spec: launcher §1). */
 export const REPORTS = {
   idle: "ReportedIdle",
   starting: "ReportedStarting",

@@ -17,7 +17,7 @@ import { conditionsOf, eventsOf, faultsOf, restrict, statesOf } from "../../src/
 import { toMermaid } from "../../src/machine/Mermaid.ts"
 import { launcher, submission } from "./support.ts"
 
-/** The report table of spec: other systems A2, as it stands there. */
+/** The report table of spec: launcher §1, as it stands there. */
 const TABLE = `
 from              | starting | running | finishing | cancelling | finished | cancelled | error | skipped | unknown | idle
 (no such run)     | new      | new     | new       | new        | new      | new       | new   | new     | new     | new

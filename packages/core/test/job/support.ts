@@ -12,7 +12,7 @@ import { REPORTS, type ReportedState } from "../../src/job/Lifecycle.ts"
 
 const anything = { parameters: Schema.Json, result: Schema.Json, failure: Schema.Json }
 
-/** All rows of the leased relation; words and outward events as an automation has them (spec: other systems A3). */
+/** All rows of the leased relation; words and outward events as an automation has them (spec: automation §1). */
 export const automation = JobKind.make({
   ...anything,
   name: "automation",
