@@ -26,7 +26,7 @@ import { type SimulatedPorts, type StepCall, type Stepper, steppedPorts } from "
 import { type Counter, COUNTERS, makeWatch, type Violation } from "./Watch.ts"
 import { type Errand, errandsOf, handlers as rightHandlers, kinds, runErrand } from "./Workload.ts"
 
-/** The stores of one run. Each must answer without waiting, and take its time from Effect's clock. */
+/** The stores of one run. Their time is Effect's clock, they read at once, and unless the run is asynchronous they write at once. */
 export interface SimulatedStores {
   /** Built once in a run: what processes share and what forgets with its layer. */
   readonly shared: Layer.Layer<SimulatedPorts>
@@ -60,16 +60,33 @@ const WORKERS = ["one", "two"] as const
 const TRACE_LINES = 200
 
 /** More than a run needs, by far: whoever comes here goes round in circles. */
-const MAX_STEPS = 6_000
+const MAX_STEPS = 4_000
 const MAX_MS = 3_600_000
 
 /** Runs what follows from a seed (0 … 2³² − 1). */
 export const simulate = (seed: number, options: SimulationOptions): SimulationResult =>
-  play(seed, seededChoices(seed), errandsOf(seed), WORKERS, options)
+  atOnce(play(seed, seededChoices(seed), errandsOf(seed), WORKERS, options))
+
+/** The same run, for stores that let others work while they write. */
+export const simulateAsync = async (seed: number, options: SimulationOptions): Promise<SimulationResult> => {
+  const run = play(seed, seededChoices(seed), errandsOf(seed), WORKERS, options)
+  let next = run.next()
+  while (next.done !== true) next = run.next(await Effect.runPromiseExit(next.value))
+  return next.value
+}
 
 /** One paid job and one worker, with exactly these faults. */
 export const simulatePlan = (plan: ReadonlyMap<number, Fault>, options: SimulationOptions): SimulationResult =>
-  play(0, plannedChoices(plan), [PLANNED], ["one"], options)
+  atOnce(play(0, plannedChoices(plan), [PLANNED], ["one"], options))
+
+/** A part of a run: hands out what a store is to do, and gets what came of it. */
+type Part<A> = Generator<Effect.Effect<unknown, unknown>, A, Exit.Exit<unknown, unknown>>
+
+const atOnce = <A>(run: Part<A>): A => {
+  let next = run.next()
+  while (next.done !== true) next = run.next(Effect.runSyncExit(next.value))
+  return next.value
+}
 
 const PLANNED: Errand = {
   tenant: "acme",
@@ -100,13 +117,13 @@ interface Pending extends StepCall {
   readonly resume: (exit: Exit.Exit<unknown, unknown>) => void
 }
 
-const play = (
+function* play(
   seed: number,
   choices: Choices,
   errands: ReadonlyArray<Errand>,
   workers: ReadonlyArray<string>,
   { stores, handlers = rightHandlers }: SimulationOptions
-): SimulationResult => {
+): Part<SimulationResult> {
   let now = START_MS
   let steps = 0
   let workerSteps = 0
@@ -121,19 +138,20 @@ const play = (
     () => now,
     () => Effect.die("An adapter under simulation answers without waiting.")
   )
-  const carryOut = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.runSyncExit(Effect.provideService(effect, Clock.Clock, storeClock))
-  const run = <A, E>(effect: Effect.Effect<A, E>): A => {
-    const exit = carryOut(effect)
-    if (Exit.isSuccess(exit)) return exit.value
-    throw Cause.squash(exit.cause)
-  }
+  const timed = <A, E>(effect: Effect.Effect<A, E>) => Effect.provideService(effect, Clock.Clock, storeClock)
+  const run = <A, E>(effect: Effect.Effect<A, E>): A => Effect.runSync(timed(effect))
 
   const { shared, opened } = stores()
   const scope = Scope.makeUnsafe()
-  const common = run(Layer.buildWithScope(shared, scope))
-  const open = (): Context.Context<SimulatedPorts> =>
-    opened === undefined ? common : Context.merge(common, run(Layer.buildWithScope(Layer.fresh(opened), scope)))
+  const built = function* <S>(layer: Layer.Layer<S>): Part<Context.Context<S>> {
+    const exit = yield timed(Layer.buildWithScope(layer, scope))
+    if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+    return exit.value as Context.Context<S>
+  }
+  const common = yield* built(shared)
+  const open = function* (): Part<Context.Context<SimulatedPorts>> {
+    return opened === undefined ? common : Context.merge(common, yield* built(Layer.fresh(opened)))
+  }
   const watch = makeWatch(common, run, () => now, count)
 
   const pending: Array<Pending> = []
@@ -158,12 +176,12 @@ const play = (
     else pending.splice(at, 1)
   }
 
-  const begin = <A, E>(
+  const begin = function* <A, E>(
     name: string,
     program: Effect.Effect<A, E, Engine | Scope.Scope>,
     works: boolean,
     onEnd: (process: Process) => void
-  ) => {
+  ): Part<Process> {
     const birth = started++
     const process = makeProcess(name, () => now, works ? choices.below(5) * 500 - 1_000 : 0)
     processes.add(process)
@@ -172,7 +190,7 @@ const play = (
     const entropy = Entropy.of({
       bytes: (size) => Effect.sync(() => Uint8Array.from({ length: size }, () => bytes(256)))
     })
-    const ports = Context.add(steppedPorts(open(), step), Entropy, entropy)
+    const ports = Context.add(steppedPorts(yield* open(), step), Entropy, entropy)
     const engine = layerEngine({ kinds })
     const parts = works
       ? Layer.mergeAll(
@@ -206,9 +224,9 @@ const play = (
 
   const restart = (name: string) => void restarts.add({ at: now + choices.below(15_000), name })
 
-  const work = (name: string) => {
+  const work = function* (name: string): Part<void> {
     const stop = Deferred.makeUnsafe<void>()
-    const process = begin(name, Deferred.await(stop), true, () => restart(name))
+    const process = yield* begin(name, Deferred.await(stop), true, () => restart(name))
     stops.set(process, stop)
   }
 
@@ -219,14 +237,14 @@ const play = (
     restart(process.name)
   }
 
-  const send = (call: Pending): Exit.Exit<unknown, unknown> => {
+  const send = function* (call: Pending): Part<Exit.Exit<unknown, unknown>> {
     const after = watch.before(call)
-    const exit = carryOut(call.effect)
+    const exit = yield timed(call.effect)
     violation ??= after(exit)
     return exit
   }
 
-  const takeTurn = (call: Pending) => {
+  const takeTurn = function* (call: Pending): Part<void> {
     const { process, port, method } = call
     pending.splice(pending.indexOf(call), 1)
     steps++
@@ -238,11 +256,11 @@ const play = (
       )
     if (call.orphan) {
       count("arrived late")
-      return note("arrives late", send(call))
+      return note("arrives late", yield* send(call))
     }
     switch (fault) {
       case "none": {
-        const exit = send(call)
+        const exit = yield* send(call)
         note("", exit)
         return call.resume(exit)
       }
@@ -252,7 +270,7 @@ const play = (
         return call.resume(Exit.fail(call.unavailable()))
       case "reply-lost": {
         count("reply lost")
-        const exit = send(call)
+        const exit = yield* send(call)
         if (method === "spend" && Exit.isSuccess(exit)) count("charged and reply lost")
         note("loses its reply", exit)
         return call.resume(Exit.fail(call.unavailable()))
@@ -262,7 +280,7 @@ const play = (
         return crash(process)
       case "crash-after":
         count("crashed with the reply on its way")
-        note("is not answered", send(call))
+        note("is not answered", yield* send(call))
         return crash(process)
       case "frozen":
         count("frozen")
@@ -292,7 +310,7 @@ const play = (
   }
 
   /** Moves on to the next moment at which something happens by itself; `false` if there is none. */
-  const passTime = (): boolean => {
+  const passTime = function* (): Part<boolean> {
     const moments = [
       ...[...processes].flatMap(({ timers, frozenUntil }) => [
         ...[...timers].map(({ at }) => Math.max(at, frozenUntil)),
@@ -304,7 +322,7 @@ const play = (
     now = Math.max(now, Math.min(...moments))
     for (const one of [...restarts].filter(({ at }) => at <= now)) {
       restarts.delete(one)
-      work(one.name)
+      yield* work(one.name)
     }
     for (const process of processes) {
       if (process.frozenUntil > now) continue
@@ -315,9 +333,9 @@ const play = (
     return true
   }
 
-  for (const name of workers) work(name)
+  for (const name of workers) yield* work(name)
   for (const [i, errand] of errands.entries()) {
-    begin(
+    yield* begin(
       `client-${i}`,
       Effect.map(runErrand(errand), (ids) => {
         if (new Set(ids).size > 1) {
@@ -338,14 +356,14 @@ const play = (
     }
     const able = pending.filter(({ process }) => process.frozenUntil <= now)
     const next = able.length === 0 || choices.hurries() ? undefined : able[choices.below(able.length)]
-    if (next !== undefined) takeTurn(next)
-    else if (!passTime() && able.length === 0) {
+    if (next !== undefined) yield* takeTurn(next)
+    else if (!(yield* passTime()) && able.length === 0) {
       violation = { invariant: "COMES-TO-AN-END", message: `Nothing happens any more: ${watch.open()}.` }
       break
     }
   }
   for (const process of processes) kill(process)
-  run(Scope.close(scope, Exit.void))
+  yield Scope.close(scope, Exit.void)
   return { violation, hash: trace.hash(), steps, workerSteps, trace: trace.lines(), counts }
 }
 

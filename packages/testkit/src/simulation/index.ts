@@ -2,6 +2,7 @@ export { type Choices, type Fault, FAULTS, plans } from "./Choices.ts"
 export {
   explain,
   simulate,
+  simulateAsync,
   type SimulatedStores,
   type SimulationOptions,
   type SimulationResult,

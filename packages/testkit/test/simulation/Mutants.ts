@@ -1,5 +1,5 @@
 /** Stores and a handler that are wrong in one way each, and what the simulation must say about them. */
-import type { LedgerUnit } from "@sotto/core/budget"
+import type { UnitId, UnitState } from "@sotto/core/budget"
 import type { JobEvent } from "@sotto/core/job"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { type ClaimedJob, JobStore } from "@sotto/core/ports/JobStore"
@@ -145,7 +145,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       Effect.tap(ledger.spend(request), (answer) =>
         Effect.sync(() => {
           if (answer._tag !== "Replayed") return
-          const units = store.ledger?.scopes.get(request.scope)?.units as Map<string, LedgerUnit & { spent: number }>
+          const units = store.ledger?.scopes.get(request.scope)?.units as Map<UnitId, UnitState>
           for (const [id, unit] of units) units.set(id, { ...unit, spent: unit.spent + request.epsilon })
         })
       )
