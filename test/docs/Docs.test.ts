@@ -13,6 +13,7 @@ import {
 } from "@sotto/testkit"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { weekly } from "./Aggregate.ts"
 import { translate } from "./Client.ts"
 import { layerService } from "./Embedded.ts"
 import { packOne } from "./Promises.ts"
@@ -55,9 +56,13 @@ describe("the pages about jobs", () => {
   })
 
   it("name tests that exist", () => {
-    const cited = [...page("guarantees.md").matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, file = ""]) => file)
+    const cited = [...page("guarantees.md").matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, file = ""]) => file)
     expect(cited.length).toBeGreaterThan(3)
     expect(cited.filter((file) => globSync([`packages/${file}`, file], { cwd: root }).length === 0)).toEqual([])
+  })
+
+  it("show an aggregation that says what it lacks", async () => {
+    await expect(weekly(new AbortController().signal)).rejects.toMatchObject({ code: "InvalidArgument" })
   })
 
   it("show a service that works", async () => {
