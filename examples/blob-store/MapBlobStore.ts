@@ -13,7 +13,7 @@ export class MapBlobStore implements PromisedBlobStore {
 
   #bucket(name: string) {
     const bucket = this.#buckets.get(name)
-    if (bucket === undefined) throw new SottoError("NotFound", `There is no bucket ${name}.`)
+    if (bucket === undefined) throw new SottoError("NoBucket", `There is no bucket ${name}.`)
     return bucket
   }
   #blob({ bucket, key }: Ref) {
@@ -40,7 +40,9 @@ export class MapBlobStore implements PromisedBlobStore {
   }
   async write(ref: Ref, source: AsyncIterable<Uint8Array>, { mode }: Parameters<PromisedBlobStore["write"]>[2]) {
     await this.probe(ref)
-    const bytes = Buffer.concat(await Array.fromAsync(source, (chunk) => chunk.slice()))
+    const chunks: Array<Uint8Array> = []
+    for await (const chunk of source) chunks.push(chunk.slice())
+    const bytes = Buffer.concat(chunks)
     const blobs = this.#bucket(ref.bucket)
     if (mode === "create" && blobs.has(ref.key)) throw new SottoError("Exists", `${ref.key} exists already.`)
     blobs.set(ref.key, { bytes, etag: `v${++this.#version}` })

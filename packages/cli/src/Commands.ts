@@ -387,4 +387,86 @@ export const defineCommands = (root: Command): void => {
       ])
     )
     .action(async (options) => (await import("./commands/Budget.ts")).acceptRollback(options))
+
+  const jobs = root.command("jobs").description("Submit jobs to the store of an engine, and look after them")
+  const jobCommand = (command: Command): Command =>
+    command
+      .addOption(
+        new Option(
+          "--store <file>",
+          "the store of jobs (SQLite), e.g. sotto.db of an engine's folder"
+        ).makeOptionMandatory()
+      )
+      .option("--tenant <name>", "whose jobs", "default")
+      .option("--json", "print one JSON document", false)
+  const oneJob = (command: Command): Command => jobCommand(command.addArgument(new Argument("<id>", "the job")))
+  jobCommand(jobs.command("submit"))
+    .description("Submit a job; a worker on this store runs it")
+    .addOption(new Option("--kind <name>", "the kind of job").default("aggregation"))
+    .addOption(
+      new Option(
+        "--parameters <json>",
+        "the parameters as JSON, or @file to read them from a file"
+      ).makeOptionMandatory()
+    )
+    .option("--key <text>", "submitting again with this key finds the same job")
+    .option("--name <text>", "a name for people")
+    .addOption(new Option("--priority <n>", "-100 to 100, higher first").default("0"))
+    .addHelpText(
+      "after",
+      examples([
+        "sotto jobs submit --store data/sotto.db --parameters @job.json --key monday",
+        "aggregate, once, however often this is repeated"
+      ])
+    )
+    .action(async (options) => (await import("./commands/Jobs.ts")).submit(options))
+  jobCommand(jobs.command("list"))
+    .description("List jobs, the newest first")
+    .option("--kind <name>", "only of this kind")
+    .option("--state <list>", "only in these states, e.g. Queued,Running")
+    .addOption(new Option("--limit <n>", "at most so many").argParser(whole(1)).default(40))
+    .addHelpText("after", examples(["sotto jobs list --store data/sotto.db --state Failed", "what failed"]))
+    .action(async (options) => (await import("./commands/Jobs.ts")).list(options))
+  oneJob(jobs.command("get"))
+    .description("Show one job")
+    .addHelpText("after", examples(["sotto jobs get --store data/sotto.db 4e8e1f6a-…", "state, progress and outcome"]))
+    .action(async (id, options) => (await import("./commands/Jobs.ts")).get(id, options))
+  oneJob(jobs.command("wait"))
+    .description("Wait until a job has ended; exit code 1 unless it succeeded")
+    .addHelpText(
+      "after",
+      examples(["sotto jobs wait --store data/sotto.db 4e8e1f6a-…", "in a script: go on when it is done"])
+    )
+    .action(async (id, options) => (await import("./commands/Jobs.ts")).wait(id, options))
+  oneJob(jobs.command("cancel"))
+    .description("Cancel a job")
+    .option("--reason <text>", "why; kept in its log")
+    .addHelpText(
+      "after",
+      examples(["sotto jobs cancel --store data/sotto.db 4e8e1f6a-…", "a worker that runs it stops"])
+    )
+    .action(async (id, options) => (await import("./commands/Jobs.ts")).cancel(id, options))
+  oneJob(jobs.command("events"))
+    .description("Show what happened to a job; with --json one document a line")
+    .option("--follow", "go on until the job has ended", false)
+    .addOption(new Option("--after <n>", "only events with higher numbers").argParser(whole(0)).default(0))
+    .addHelpText(
+      "after",
+      examples(["sotto jobs events --store data/sotto.db --follow 4e8e1f6a-…", "watch a job until it ends"])
+    )
+    .action(async (id, options) => (await import("./commands/Jobs.ts")).events(id, options))
+
+  root
+    .command("verify")
+    .description("Test an adapter against the laws of its port")
+    .addArgument(new Argument("<adapter.js>", "a module that exports port (a name) and make (a function)"))
+    .addOption(new Option("--runs <n>", "runs of each law").argParser(whole(1)).default(50))
+    .addOption(new Option("--seed <n>", "the same seed makes the same runs").argParser(whole(0)).default(1))
+    .option("--manifest <file>", "write what the adapter guarantees to this file, as JSON")
+    .option("--json", "print the manifest instead of a table", false)
+    .addHelpText(
+      "after",
+      examples(["sotto verify ./MyBlobStore.js", "all laws of the port that the module names, as a table"])
+    )
+    .action(async (file, options) => (await import("./commands/Verify.ts")).verify(file, options))
 }

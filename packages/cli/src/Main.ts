@@ -6,6 +6,7 @@ import { Command, CommanderError, Help, type Option } from "commander"
 import { defineCommands } from "./Commands.ts"
 import { CommandError, Interrupted, UsageError } from "./Failure.ts"
 import { note } from "./Terminal.ts"
+import { VERSION } from "./Version.ts"
 
 /** The original's tool writes `--input_data_avro_file`; one spelling is enough for the definitions. */
 const kebab = (argument: string): string => {
@@ -68,7 +69,7 @@ const describeOption = function (this: Help, option: Option): string {
 export const program = (): Command => {
   const root = new Command("sotto")
     .description("Private aggregation: encrypted reports become a noised summary under a privacy budget.")
-    .version("0.1.0", "-V, --version", "print the version")
+    .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .configureHelp({ optionDescription: describeOption })

@@ -21,8 +21,8 @@ import { call, checkBytes, checker, nothing, thrown, Whole } from "./Border.ts"
 /**
  * A store of objects as a host writes it with Promises; the promises are those of the port `BlobStore`.
  *
- * It fails by throwing an error with one of the codes `NotFound`, `Exists`, `Changed` and `Denied`; every other error
- * says that trying again may help.
+ * It fails by throwing an error with one of the codes `NoBucket`, `NotFound`, `Exists`, `Changed` and `Denied`; every
+ * other error says that trying again may help.
  */
 export interface PromisedBlobStore {
   list(bucket: string, prefix: string): AsyncIterable<BlobInfo>
@@ -47,6 +47,7 @@ const refusal =
   <C extends Code>({ bucket, key }: BlobRef, codes: ReadonlyArray<C>) =>
   (cause: unknown): InstanceType<(typeof ERRORS)[C]> | BlobUnavailable => {
     const { code, message } = thrown(cause)
+    if (code === "NoBucket") return new BlobNotFound({ bucket, key: "", message }) as InstanceType<(typeof ERRORS)[C]>
     const known = codes.find((one) => one === code)
     return known === undefined
       ? new BlobUnavailable({ bucket, key, message })

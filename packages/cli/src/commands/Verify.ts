@@ -1,0 +1,227 @@
+/** `sotto verify`: an adapter of anybody's against the laws of its port. */
+import { existsSync } from "node:fs"
+import { writeFile } from "node:fs/promises"
+import { resolve } from "node:path"
+import { pathToFileURL } from "node:url"
+import { BlobStore } from "@sotto/core/ports/BlobStore"
+import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
+import { JobStore } from "@sotto/core/ports/JobStore"
+import { KeyRing } from "@sotto/core/ports/KeyRing"
+import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
+import { SecretBytes } from "@sotto/core/ports/SecretBytes"
+import {
+  layerPromisedBlobStore,
+  layerPromisedJobStore,
+  layerPromisedKeyRing,
+  layerPromisedLedgerKeys,
+  type PromisedBlobStore,
+  type PromisedJobStore,
+  type PromisedKeyRing,
+  type PromisedLedgerKeys
+} from "@sotto/local"
+import {
+  blobStoreLaws,
+  checkLaw,
+  JobStoreLab,
+  jobStoreLaws,
+  keyRingLaws,
+  type Law,
+  LAW_BUCKETS,
+  type LawClock,
+  layerLawClock,
+  LEDGER_TEST_KEYS,
+  type LedgerLab,
+  ledgerKeysLaws,
+  ledgerLaws
+} from "@sotto/testkit"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { CommandError } from "../Failure.ts"
+import { bold, note, print, printJson, table } from "../Terminal.ts"
+import { VERSION } from "../Version.ts"
+
+/** What an adapter's module exports. */
+interface AdapterModule {
+  /** The name of the port. */
+  readonly port?: unknown
+  /** Makes an empty adapter: an object of Promises, or a layer of effect with all that the laws of the port need. */
+  readonly make?: unknown
+  /** What the key ring that `make` gives holds; at least two pairs. */
+  readonly keys?: unknown
+}
+
+interface Outcome {
+  readonly law: string
+  readonly rule: string
+  readonly passed: boolean
+  readonly ms: number
+  readonly failure?: string
+}
+
+interface Suite {
+  readonly laws: ReadonlyArray<Pick<Law<unknown>, "id" | "rule">>
+  check(index: number, options: { readonly runs: number; readonly seed: number }): Promise<void>
+  readonly capabilities: () => Promise<unknown>
+}
+
+type Make = (given: unknown) => unknown
+
+/** The laws of one port, ready to be tried. */
+const suite = <S, P extends S>(
+  port: Context.Key<P, object>,
+  laws: ReadonlyArray<Law<S>>,
+  subject: Layer.Layer<S, unknown>
+): Suite => {
+  const sound = Layer.orDie(subject)
+  return {
+    laws,
+    check: (index, options) => checkLaw(laws[index] as Law<S>, sound, options),
+    capabilities: () =>
+      Effect.runPromise(
+        Effect.scoped(
+          Effect.map(Layer.build(sound), (context) => {
+            const service: { readonly capabilities?: unknown } = Context.get(context as Context.Context<P>, port)
+            return service.capabilities ?? {}
+          })
+        )
+      )
+  }
+}
+
+/** An adapter that is made anew whenever the layer is built: a layer as it is, an object of Promises through `promised`. */
+const made = <S>(make: Make, given: unknown, promised: (adapter: unknown) => Layer.Layer<S>): Layer.Layer<S> =>
+  Layer.unwrap(
+    Effect.promise(async () => {
+      const adapter = await make(given)
+      return Layer.isLayer(adapter) ? (adapter as Layer.Layer<S>) : promised(adapter)
+    })
+  )
+
+const onlyLayer = (): never => {
+  throw new CommandError("A BudgetLedger is a layer of effect, together with its LedgerLab of @sotto/testkit.")
+}
+
+interface GivenKey {
+  readonly id: string
+  readonly publicKey: Uint8Array
+  readonly privateKey: Uint8Array
+}
+
+type Jobs = JobStore | LawClock | JobStoreLab
+
+/** A store of jobs with Promises is given its clock, `now()`, and is opened again by the `reopen` that it may have. */
+const madeJobs = (make: Make): Layer.Layer<Jobs> =>
+  Layer.unwrap(
+    Effect.map(Clock.Clock, (clock) =>
+      made<JobStore | JobStoreLab>(make, { now: () => clock.currentTimeMillisUnsafe() }, (adapter) => {
+        const store = adapter as PromisedJobStore & { readonly reopen?: () => Promise<PromisedJobStore> }
+        const reopen = Effect.gen(function* () {
+          const again = yield* Effect.promise(async () => store.reopen?.() ?? store)
+          return Context.get(yield* Layer.build(layerPromisedJobStore(again)), JobStore)
+        })
+        return Layer.mergeAll(layerPromisedJobStore(store), Layer.succeed(JobStoreLab, JobStoreLab.of({ reopen })))
+      })
+    )
+  ).pipe(Layer.provideMerge(layerLawClock))
+
+const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Suite>> = {
+  BlobStore: (make) =>
+    suite(
+      BlobStore,
+      blobStoreLaws,
+      made(make, { buckets: LAW_BUCKETS }, (adapter) => layerPromisedBlobStore(adapter as PromisedBlobStore))
+    ),
+  BudgetLedger: (make) =>
+    suite(BudgetLedger, ledgerLaws, made<BudgetLedger | LedgerLab>(make, { keys: LEDGER_TEST_KEYS }, onlyLayer)),
+  JobStore: (make) => suite(JobStore, jobStoreLaws, madeJobs(make)),
+  KeyRing: (make, { keys }) => {
+    if (!Array.isArray(keys) || keys.length < 2) {
+      throw new CommandError(
+        "The module of a KeyRing also exports keys: at least two {id, publicKey, privateKey} that it holds."
+      )
+    }
+    const held = (keys as ReadonlyArray<GivenKey>).map(({ id, publicKey, privateKey }) => ({
+      id,
+      publicKey,
+      privateKey: new SecretBytes(privateKey)
+    }))
+    return suite(
+      KeyRing,
+      keyRingLaws(held),
+      made(make, { keys }, (adapter) => layerPromisedKeyRing(adapter as PromisedKeyRing))
+    )
+  },
+  LedgerKeys: (make) =>
+    suite(
+      LedgerKeys,
+      ledgerKeysLaws,
+      made(make, { keys: LEDGER_TEST_KEYS }, (adapter) => layerPromisedLedgerKeys(adapter as PromisedLedgerKeys))
+    )
+}
+
+const load = async (file: string): Promise<Suite & { readonly port: string }> => {
+  if (!existsSync(file)) throw new CommandError(`There is no file ${file}.`)
+  const module = (await import(/* @vite-ignore */ pathToFileURL(resolve(file)).href)) as AdapterModule
+  const { port, make } = module
+  if (typeof port !== "string" || !Object.hasOwn(suites, port)) {
+    throw new CommandError(`${file} exports no port: export const port = one of ${Object.keys(suites).join(", ")}.`)
+  }
+  if (typeof make !== "function") {
+    throw new CommandError(`${file} exports no make: export a function that makes an empty ${port}.`)
+  }
+  const suiteOf = suites[port] as (typeof suites)[string]
+  return { port, ...suiteOf(make as Make, module) }
+}
+
+const outcomeOf = async (
+  { laws, check }: Suite,
+  index: number,
+  options: { readonly runs: number; readonly seed: number }
+): Promise<Outcome> => {
+  const { id, rule } = laws[index] as Suite["laws"][number]
+  const start = performance.now()
+  const failure = await check(index, options).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : String(error))
+  )
+  const ms = Math.round(performance.now() - start)
+  return { law: id, rule, passed: failure === undefined, ms, ...(failure === undefined ? {} : { failure }) }
+}
+
+export const verify = async (
+  file: string,
+  options: { readonly runs: number; readonly seed: number; readonly manifest?: string; readonly json: boolean }
+): Promise<void> => {
+  const adapter = await load(file)
+  const { runs, seed } = options
+  const laws: Array<Outcome> = []
+  for (const index of adapter.laws.keys()) laws.push(await outcomeOf(adapter, index, { runs, seed }))
+  const failed = laws.filter(({ passed }) => !passed)
+  const manifest = {
+    port: adapter.port,
+    adapter: file,
+    passed: failed.length === 0,
+    laws,
+    capabilities: failed.length === laws.length ? null : await adapter.capabilities(),
+    runs,
+    seed,
+    versions: { sotto: VERSION, node: process.versions.node }
+  }
+  if (options.manifest !== undefined) await writeFile(options.manifest, `${JSON.stringify(manifest, null, 2)}\n`)
+  if (failed.length > 0) process.exitCode = 1
+  if (options.json) return printJson(manifest)
+  await print(
+    table(
+      ["law", "", "ms", "rule"],
+      laws.map(({ law, passed, ms, rule }) => [law, passed ? "holds" : "BROKEN", String(ms), rule])
+    )
+  )
+  for (const { failure } of failed) note(`\n${failure}`)
+  note(
+    bold(
+      `\n${adapter.port}: ${laws.length - failed.length} of ${laws.length} laws hold (${runs} runs each, seed ${seed}).`
+    )
+  )
+}

@@ -1,0 +1,211 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import {
+  createEngine,
+  defineKind,
+  type EngineOptions,
+  JobError,
+  type PromisedJobQueue,
+  SottoError,
+  type SottoEngine
+} from "../src/index.ts"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { MapBlobStore } from "../../../examples/blob-store/MapBlobStore.ts"
+
+let folder = ""
+beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), "sotto-engine-"))))
+afterEach(async () => {
+  for (const engine of opened.splice(0)) await engine[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+const opened: Array<SottoEngine> = []
+const open = async (options: Partial<EngineOptions> = {}) => {
+  const engine = await createEngine({ folder, ...options })
+  opened.push(engine)
+  return engine
+}
+
+const all = async <A>(items: AsyncIterable<A>): Promise<ReadonlyArray<A>> => {
+  const found: Array<A> = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
+const double = defineKind({ name: "double", parameters: Number, run: ({ parameters }) => parameters * 2 })
+const hanging = defineKind({
+  name: "hanging",
+  parameters: () => null,
+  run: ({ signal }) =>
+    new Promise<null>((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))))
+})
+
+describe("createEngine", () => {
+  it("needs nothing but a folder, and keeps what it made", async () => {
+    const id = await (async () => {
+      const engine = await open({ kinds: [double] })
+      const { job } = await engine.submit("double", 4, { key: "k" })
+      await engine.wait(job.id)
+      await engine[Symbol.asyncDispose]()
+      return job.id
+    })()
+    expect((await readdir(folder)).filter((name) => !/-(wal|shm)$/.test(name)).sort()).toEqual([
+      "domains",
+      "keys.json",
+      "ledger-keys.json",
+      "ledger-keys.json.heads",
+      "output",
+      "reports",
+      "sotto.db"
+    ])
+    const engine = await open({ kinds: [double] })
+    expect((await engine.get(id)).job.outcome).toEqual({ _tag: "Succeeded", result: 8 })
+    expect(await engine.submit("double", 4, { key: "k" })).toMatchObject({ created: false, job: { id } })
+    expect((await engine.list()).rows.map((job) => job.id)).toEqual([id])
+    expect(await engine.tally()).toEqual([{ kind: "double", state: "Succeeded", jobs: 1 }])
+  })
+
+  it("runs an aggregation as a job: an input that is not there is told by its return code", async () => {
+    const engine = await open()
+    const { job } = await engine.submit("aggregation", {
+      inputDataBucketName: "reports",
+      inputDataBlobPrefix: "day/",
+      outputDataBucketName: "output",
+      outputDataBlobPrefix: "summary",
+      jobParameters: {
+        attribution_report_to: "https://adtech.example.com",
+        output_domain_bucket_name: "domains",
+        output_domain_blob_prefix: "domain"
+      }
+    })
+    const { outcome } = await engine.wait(job.id)
+    expect(outcome).toMatchObject({ _tag: "Failed", failure: { category: "client", retryable: false } })
+  })
+
+  it("throws a SottoError with the code of what is wrong", async () => {
+    const engine = await open({ kinds: [double] })
+    const refused = engine.get("nobody")
+    await expect(refused).rejects.toBeInstanceOf(SottoError)
+    await expect(refused).rejects.toMatchObject({ code: "UnknownJob" })
+    await expect(engine.submit("triple", 1)).rejects.toMatchObject({ code: "UnknownKind" })
+    await engine.submit("double", 1, { key: "k" })
+    await expect(engine.submit("double", 2, { key: "k" })).rejects.toMatchObject({ code: "KeyTaken" })
+    await expect(engine.pause("triple")).rejects.toMatchObject({ code: "UnknownKind" })
+    await expect(all(engine.events("nobody"))).rejects.toMatchObject({ code: "UnknownJob" })
+  })
+
+  it("stops waiting when it is told to, and leaves the job alone", async () => {
+    const engine = await open({ kinds: [hanging] })
+    const { job } = await engine.submit("hanging", null)
+    const stop = new AbortController()
+    const waits = [engine.wait(job.id, stop), all(engine.events(job.id, stop))]
+    for await (const { _tag } of engine.events(job.id)) if (_tag === "Started") break
+    stop.abort()
+    for (const waiting of waits) await expect(waiting).rejects.toMatchObject({ code: "Aborted" })
+    await expect(engine.get(job.id, stop)).rejects.toMatchObject({ code: "Aborted" })
+    expect((await engine.get(job.id)).job.state).toBe("Running")
+    expect((await engine.cancel(job.id, { reason: "enough" })).outcome).toEqual({
+      _tag: "Cancelled",
+      by: "host",
+      reason: "enough"
+    })
+  })
+
+  it("hands running jobs back without a failure when it closes", async () => {
+    const first = await open({ kinds: [hanging] })
+    const { job } = await first.submit("hanging", null)
+    for await (const { _tag } of first.events(job.id)) if (_tag === "Started") break
+    await first.close()
+    await first.close()
+    const engine = await open({ kinds: [hanging], concurrency: 0 })
+    expect((await engine.get(job.id)).job).toMatchObject({ state: "Queued", failures: 0 })
+  })
+
+  it("refuses a ledger whose keys were lost", async () => {
+    await (await open()).close()
+    await rm(join(folder, "ledger-keys.json"))
+    await rm(join(folder, "ledger-keys.json.heads"))
+    await expect(open()).rejects.toMatchObject({ code: "LedgerMismatch" })
+  })
+
+  it("uses a host's blobs and queue", async () => {
+    const announced: Array<string> = []
+    const queue: PromisedJobQueue = {
+      announce: async (wakeUps) => void announced.push(...wakeUps.map(({ id }) => id)),
+      wakeUps: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) })
+    }
+    const blobs = new MapBlobStore(["data"])
+    const copy = defineKind({
+      name: "copy",
+      parameters: String,
+      run: async ({ parameters, blobs: store, output }) => {
+        const { size } = await store.write({ bucket: "data", key: "a" }, parameters, { mode: "create" })
+        await output("size", size)
+        const keys = (await all(store.list("data"))).map(({ key }) => key)
+        return { keys, text: Buffer.from(await store.read({ bucket: "data", key: "a" }, { offset: 1 })).toString() }
+      }
+    })
+    const engine = await open({ queue, blobs, kinds: [copy] })
+    const { job } = await engine.submit("copy", "text")
+    expect((await engine.wait(job.id)).outcome).toEqual({ _tag: "Succeeded", result: { keys: ["a"], text: "ext" } })
+    expect(await engine.output(job.id, "size")).toEqual({ key: "size", data: 4 })
+    expect(announced).toContain(job.id)
+  })
+})
+
+describe("defineKind", () => {
+  it("refuses what cannot be sound, where it is written", () => {
+    expect(() => defineKind({ name: "No", parameters: Number, run: () => 1 })).toThrow(/name/)
+    expect(() =>
+      defineKind({ name: "a", parameters: Number, run: () => 1, lease: { leaseMs: 1_000, renewMs: 900 } })
+    ).toThrow(/lease/)
+  })
+
+  it("tells a foreseen failure from an unforeseen one, which is tried again", async () => {
+    const tries: Array<number> = []
+    const flaky = defineKind({
+      name: "flaky",
+      parameters: String,
+      retry: { firstMs: 0, maxFailures: 3 },
+      run: ({ parameters, failures }) => {
+        tries.push(failures)
+        if (parameters === "foreseen") throw new JobError("Wrong", "It is wrong.", { category: "client", details: [1] })
+        if (failures === 0) throw new Error("a passing trouble")
+        return "done"
+      }
+    })
+    const engine = await open({ kinds: [flaky] })
+    const one = await engine.submit("flaky", "foreseen")
+    expect((await engine.wait(one.job.id)).outcome).toMatchObject({
+      failure: { code: "Wrong", category: "client", message: "It is wrong.", details: [1] }
+    })
+    const other = await engine.submit("flaky", "passing")
+    expect((await engine.wait(other.job.id)).outcome).toEqual({ _tag: "Succeeded", result: "done" })
+    expect(tries).toEqual([0, 0, 1])
+  })
+
+  it("skips, tells its progress and does once what is done once, though it starts anew", async () => {
+    let done = 0
+    const kind = defineKind({
+      name: "steps",
+      parameters: String,
+      retry: { firstMs: 0 },
+      run: async ({ parameters, once, skip, progress, finishing, failures }) => {
+        if (parameters === "nothing") return skip("there was nothing to do")
+        progress(1, 2, "half")
+        const step = await once("step", () => ++done)
+        if (failures === 0) throw new Error("after the step")
+        await finishing()
+        return step
+      }
+    })
+    const engine = await open({ kinds: [kind] })
+    const skipped = await engine.submit("steps", "nothing")
+    expect((await engine.wait(skipped.job.id)).outcome).toEqual({ _tag: "Skipped", reason: "there was nothing to do" })
+    const { job } = await engine.submit("steps", "something")
+    expect((await engine.wait(job.id)).outcome).toEqual({ _tag: "Succeeded", result: 1 })
+    expect(done).toBe(1)
+    expect((await engine.get(job.id)).progress).toMatchObject({ done: 1, total: 2, phase: "half" })
+  })
+})
