@@ -1,7 +1,8 @@
 /** What the pages about jobs show is what is type-checked and run here, and the laws that they name exist. */
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { JobKind } from "@sotto/core/job"
 import {
   blobStoreLaws,
   jobQueueLaws,
@@ -12,11 +13,13 @@ import {
   recordsLaws
 } from "@sotto/testkit"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 import { weekly } from "./Aggregate.ts"
 import { translate } from "./Client.ts"
 import { layerService } from "./Embedded.ts"
 import { packOne } from "./Promises.ts"
+import { translationKind } from "./Translation.ts"
 
 const root = join(import.meta.dirname, "../..")
 const page = (name: string): string => readFileSync(join(root, "docs", name), "utf8")
@@ -59,6 +62,49 @@ describe("the pages about jobs", () => {
     const cited = [...page("guarantees.md").matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, file = ""]) => file)
     expect(cited.length).toBeGreaterThan(3)
     expect(cited.filter((file) => globSync([`packages/${file}`, file], { cwd: root }).length === 0)).toEqual([])
+  })
+
+  it("are right about the words of a kind and about what is refused", () => {
+    expect(translationKind.outward.words).toEqual(["waiting", "working", "review", "done", "failed", "withdrawn"])
+    const refused = (options: object) =>
+      JobKind.check({
+        name: "any",
+        relation: "leased",
+        parameters: Schema.Json,
+        result: Schema.Json,
+        failure: Schema.Json,
+        ...options
+      }).map(({ option }) => option)
+    expect(refused({})).toEqual([])
+    expect(refused({ lease: { leaseMs: 7_999 } })).toEqual(["lease"])
+    expect(refused({ without: { events: ["InputTimedOut"] } })).toContain("without.events")
+    expect(refused({ without: { events: ["LeaseExpired"] } })).toContain("without.events")
+    expect(refused({ outward: { states: { Queued: "waiting" } } })).toContain("outward.states")
+    expect(refused({ perTenant: 0 })).toEqual(["perTenant"])
+    expect(refused({ retentionMs: 1 })).toEqual(["retentionMs"])
+  })
+
+  it("lead only to pages and headings that are there", () => {
+    const slug = (heading: string) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-")
+    const broken = ["jobs", "jobs-diagrams", "guarantees", "embedding", "kinds", "adapters", "README", "architecture"]
+      .flatMap((name) =>
+        [...page(`${name}.md`).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)].map(
+          ([, file, anchor]) => [file || `${name}.md`, anchor] as const
+        )
+      )
+      .filter(([file, anchor]) => {
+        const path = join(root, "docs", file)
+        if (!existsSync(path)) return true
+        return (
+          anchor !== undefined &&
+          ![...readFileSync(path, "utf8").matchAll(/^#+ (.*)$/gm)].some(([, heading = ""]) => slug(heading) === anchor)
+        )
+      })
+    expect(broken).toEqual([])
   })
 
   it("show an aggregation that says what it lacks", async () => {

@@ -12,7 +12,7 @@ const readOrder = (value: unknown): Order => {
   return { item, count }
 }
 
-export const packing = defineKind({
+const packing = defineKind({
   name: "packing",
   parameters: readOrder,
   retry: { maxFailures: 3 },
