@@ -388,7 +388,10 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (options) => (await import("./commands/Budget.ts")).acceptRollback(options))
 
-  const jobs = root.command("jobs").description("Submit jobs to the store of an engine, and look after them")
+  const jobs = root
+    .command("jobs")
+    .description("Submit jobs to the store of an engine, and look after them")
+    .addHelpText("after", examples(["sotto jobs list --store data/sotto.db", "what there is, the newest first"]))
   const jobCommand = (command: Command): Command =>
     command
       .addOption(

@@ -235,7 +235,7 @@ describe("sotto aggregate on encrypted reports", () => {
     expect(all.map(({ code, stdout }) => [code, stdout])).toEqual(all.map(() => [1, ""]))
     expect(all.map(({ stderr }) => stderr.trimEnd().split("\n").length)).toEqual([1, 1, 1, 1])
     const sentences = ["run chmod 600", "There are no ledger keys at", "Use the keys that were made for this ledger."]
-    for (const [i, sentence] of [...sentences, "is not a budget ledger. It was left as it is"].entries())
+    for (const [i, sentence] of [...sentences, "not a budget ledger. It was left as it is"].entries())
       expect(all[i]?.stderr).toContain(sentence)
   })
 })

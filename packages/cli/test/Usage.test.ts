@@ -118,7 +118,7 @@ describe("sotto", () => {
     ["nope.json: there is no such file or folder.", ["show", domain, "--truth", path("nope.json")]],
     ["does not hold true sums", ["show", domain, "--truth", path("junk.avro")]],
     ["There is no budget ledger at", ["budget", "show", "--ledger", path("nope.db")]],
-    ["is not a budget ledger. It was left as it is", ["budget", "history", "--ledger", path("junk.avro")]],
+    ["not a budget ledger. It was left as it is", ["budget", "history", "--ledger", path("junk.avro")]],
     [
       "There is no budget ledger at",
       [
