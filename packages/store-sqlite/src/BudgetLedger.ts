@@ -232,7 +232,6 @@ const open = Effect.fn("openSqliteLedger")(function* (
 
 const voice: Voice<LedgerUnavailable> = {
   what: "budget ledger",
-  nothing: "Nothing was charged",
   again: "Try again with the same question: it is paid once.",
   refuse: (because, message) =>
     new LedgerUnavailable({ because: because === "foreign" ? "not-a-ledger" : because, message })

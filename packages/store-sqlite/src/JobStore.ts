@@ -77,7 +77,6 @@ export const layerSqliteJobStore = (options: SqliteJobStoreOptions): Layer.Layer
 
 const voice: Voice<JobStoreUnavailable> = {
   what: "job store",
-  nothing: "Nothing was written",
   again: "Try again with the same call: what was written is recognised.",
   refuse: (because, message) =>
     new JobStoreUnavailable({ because: because === "foreign" ? "not-a-store" : because, message })

@@ -75,7 +75,6 @@ export const layerSqliteRecords = (options: SqliteRecordsOptions): Layer.Layer<R
 
 const voice: Voice<RecordsUnavailable> = {
   what: "store of records",
-  nothing: "Nothing was written",
   again: "Read the record to see whether it was written.",
   refuse: (because, message) =>
     new RecordsUnavailable({ because: because === "foreign" ? "not-a-store" : because, message })

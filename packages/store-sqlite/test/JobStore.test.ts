@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { claim, decide, JOB_STATES, type KindRules, leased, type NewJob, relations, RETRY } from "@sotto/core/job"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
-import { JobStore } from "@sotto/core/ports/JobStore"
+import { JobStore, type JobStoreUnavailable } from "@sotto/core/ports/JobStore"
 import { Records } from "@sotto/core/ports/Records"
 import { layerMemoryLedgerKeys } from "@sotto/memory"
 import { layerSqliteBudgetLedger, layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
@@ -166,16 +166,14 @@ describe("jobs in SQLite", () => {
         const { events, job: row } = renamed
         const good = { tenant: "north", id: "a", expectSeq: 1, events, row }
         const bad = { ...good, events: events.map((event) => ({ ...event, seq: 5 })) }
-        const calls = [
+        const calls: ReadonlyArray<Effect.Effect<{ readonly _tag: string }, JobStoreUnavailable>> = [
           store.commit(bad),
           store.commit(good),
           store.commit({ ...bad, expectSeq: 2 }),
           store.create(job("b"))
         ]
         return yield* Effect.all(
-          calls.map((call) =>
-            Effect.match(call, { onFailure: ({ _tag }) => _tag, onSuccess: ({ _tag }) => _tag as string })
-          ),
+          calls.map((call) => Effect.match(call, { onFailure: ({ _tag }) => _tag, onSuccess: ({ _tag }) => _tag })),
           { concurrency: "unbounded" }
         )
       })

@@ -20,8 +20,6 @@ export type Because = "missing" | "foreign" | "newer" | "corrupt" | "full" | "re
 export interface Voice<E> {
   /** E.g. "budget ledger". */
   readonly what: string
-  /** E.g. "Nothing was charged". */
-  readonly nothing: string
   /** What to do when it is not known whether a write was taken. */
   readonly again: string
   refuse(because: Because, message: string): E
@@ -193,7 +191,7 @@ const BECAUSE: ReadonlyMap<number, Because> = new Map([
   [26, "foreign"]
 ])
 
-const sentence = <E>({ what, nothing, again }: Voice<E>, file: string, because: Because, detail: string): string => {
+const sentence = <E>({ what, again }: Voice<E>, file: string, because: Because, detail: string): string => {
   const of = detail === "" ? "" : ` (${detail})`
   switch (because) {
     case "missing":
@@ -203,13 +201,13 @@ const sentence = <E>({ what, nothing, again }: Voice<E>, file: string, because: 
     case "newer":
       return `The ${what} ${file} was written by a newer version${of}. Use that version.`
     case "corrupt":
-      return `The ${what} ${file} is damaged. ${nothing}; restore the newest good copy before you go on.${of}`
+      return `The ${what} ${file} is damaged. Restore the newest good copy before you go on.${of}`
     case "full":
-      return `There is no space left for the ${what} ${file}. ${nothing}; free space and try again.${of}`
+      return `There is no space left for the ${what} ${file}. Free some and try again.${of}`
     case "read-only":
-      return `The ${what} ${file} cannot be written. ${nothing}; check its permissions.${of}`
+      return `The ${what} ${file} cannot be written. Check its permissions.${of}`
     case "busy":
-      return `Another process keeps the ${what} ${file} locked. ${nothing}; try again.${of}`
+      return `Another process keeps the ${what} ${file} locked. Try again.${of}`
     case "io":
       return `The ${what} ${file} cannot be read or written. ${again}${of}`
   }

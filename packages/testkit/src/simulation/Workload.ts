@@ -55,7 +55,7 @@ type PaidJob = JobContext<{ readonly question: number }>
 const outputKey = (fingerprint: string, id: string): string => `${fingerprint}/${id}`
 
 /** What the question of a job costs, and whom. */
-export const billOf = (job: PaidJob): Bill => {
+const billOf = (job: PaidJob): Bill => {
   const { fingerprint, units, epsilon } = questionOf(job.parameters.question)
   return {
     scope: SCOPE,
