@@ -150,7 +150,7 @@ describe("jobs in SQLite", () => {
         return yield* Effect.flip(store.commit({ tenant: "north", id: "a", expectSeq: 1, events, row }))
       })
     )
-    expect(torn).toMatchObject({ _tag: "JobStoreUnavailable", message: expect.stringContaining("Nothing was written") })
+    expect(torn).toMatchObject({ _tag: "JobStoreUnavailable", message: expect.stringContaining("is damaged") })
     expect(await using(file, (store) => store.read("north", "a"))).toMatchObject({ seq: 1, row: { state: "Queued" } })
   })
 
