@@ -5,16 +5,20 @@ import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { BlobStore } from "@sotto/core/ports/BlobStore"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
+import { JobQueue } from "@sotto/core/ports/JobQueue"
 import { JobStore } from "@sotto/core/ports/JobStore"
 import { KeyRing } from "@sotto/core/ports/KeyRing"
 import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
+import { Records } from "@sotto/core/ports/Records"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import {
   layerPromisedBlobStore,
+  layerPromisedJobQueue,
   layerPromisedJobStore,
   layerPromisedKeyRing,
   layerPromisedLedgerKeys,
   type PromisedBlobStore,
+  type PromisedJobQueue,
   type PromisedJobStore,
   type PromisedKeyRing,
   type PromisedLedgerKeys
@@ -22,6 +26,7 @@ import {
 import {
   blobStoreLaws,
   checkLaw,
+  jobQueueLaws,
   JobStoreLab,
   jobStoreLaws,
   keyRingLaws,
@@ -32,7 +37,8 @@ import {
   LEDGER_TEST_KEYS,
   type LedgerLab,
   ledgerKeysLaws,
-  ledgerLaws
+  ledgerLaws,
+  recordsLaws
 } from "@sotto/testkit"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -99,8 +105,8 @@ const made = <S>(make: Make, given: unknown, promised: (adapter: unknown) => Lay
     })
   )
 
-const onlyLayer = (): never => {
-  throw new CommandError("A BudgetLedger is a layer of effect, together with its LedgerLab of @sotto/testkit.")
+const onlyLayer = (what: string) => (): never => {
+  throw new CommandError(`${what} of effect, not an object of Promises.`)
 }
 
 interface GivenKey {
@@ -134,7 +140,21 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
       made(make, { buckets: LAW_BUCKETS }, (adapter) => layerPromisedBlobStore(adapter as PromisedBlobStore))
     ),
   BudgetLedger: (make) =>
-    suite(BudgetLedger, ledgerLaws, made<BudgetLedger | LedgerLab>(make, { keys: LEDGER_TEST_KEYS }, onlyLayer)),
+    suite(
+      BudgetLedger,
+      ledgerLaws,
+      made<BudgetLedger | LedgerLab>(
+        make,
+        { keys: LEDGER_TEST_KEYS },
+        onlyLayer("A BudgetLedger is a layer, together with its LedgerLab of @sotto/testkit,")
+      )
+    ),
+  JobQueue: (make) =>
+    suite(
+      JobQueue,
+      jobQueueLaws,
+      made(make, {}, (adapter) => layerPromisedJobQueue(adapter as PromisedJobQueue))
+    ),
   JobStore: (make) => suite(JobStore, jobStoreLaws, madeJobs(make)),
   KeyRing: (make, { keys }) => {
     if (!Array.isArray(keys) || keys.length < 2) {
@@ -158,6 +178,12 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
       LedgerKeys,
       ledgerKeysLaws,
       made(make, { keys: LEDGER_TEST_KEYS }, (adapter) => layerPromisedLedgerKeys(adapter as PromisedLedgerKeys))
+    ),
+  Records: (make) =>
+    suite(
+      Records,
+      recordsLaws,
+      made<Records>(make, {}, onlyLayer("Records are a layer")).pipe(Layer.provideMerge(layerLawClock))
     )
 }
 

@@ -1,0 +1,4 @@
+import { layerMemoryJobQueue } from "@sotto/memory"
+
+export const port = "JobQueue"
+export const make = () => layerMemoryJobQueue()

@@ -1,0 +1,4 @@
+import { layerMemoryRecords } from "@sotto/memory"
+
+export const port = "Records"
+export const make = () => layerMemoryRecords()
