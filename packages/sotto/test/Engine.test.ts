@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import {
@@ -10,7 +10,8 @@ import {
   SottoError,
   type SottoEngine
 } from "../src/index.ts"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { main } from "@sotto/cli"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { MapBlobStore } from "../../../examples/blob-store/MapBlobStore.ts"
 
 let folder = ""
@@ -65,6 +66,41 @@ describe("createEngine", () => {
     expect((await engine.list()).rows.map((job) => job.id)).toEqual([id])
     expect(await engine.tally()).toEqual([{ kind: "double", state: "Succeeded", jobs: 1 }])
   })
+
+  it("runs an aggregation as a job: encrypted reports become a summary that is paid for once", async () => {
+    const engine = await open()
+    const quiet = vi.spyOn(process.stderr, "write").mockReturnValue(true)
+    const generate = ["reports", "generate", "--count", "12", "--campaigns", "3", "--regions", "2"]
+    await main([...generate, "--keys", join(folder, "keys.json"), "--out", join(folder, "reports", "day")])
+    quiet.mockRestore()
+    await mkdir(join(folder, "domains"), { recursive: true })
+    await rename(join(folder, "reports/day/domain.avro"), join(folder, "domains", "domain.avro"))
+    await rm(join(folder, "reports/day/truth.json"))
+    const parameters = (prefix: string) => ({
+      inputDataBucketName: "reports",
+      inputDataBlobPrefix: "day/",
+      outputDataBucketName: "output",
+      outputDataBlobPrefix: prefix,
+      jobParameters: {
+        reporting_site: "https://example.com",
+        output_domain_bucket_name: "domains",
+        output_domain_blob_prefix: "domain"
+      }
+    })
+    const results = []
+    for (const prefix of ["first", "second"]) {
+      const { job } = await engine.submit("aggregation", parameters(prefix))
+      results.push((await engine.wait(job.id)).outcome)
+    }
+    expect(results).toMatchObject([
+      { _tag: "Succeeded", result: { returnCode: "SUCCESS", budget: { use: "Charged" } } },
+      { _tag: "Succeeded", result: { returnCode: "SUCCESS", budget: { use: "Replayed" } } }
+    ])
+    const [first, second] = await Promise.all(
+      ["first", "second"].map((prefix) => readFile(join(folder, "output", `${prefix}-1-of-1`)))
+    )
+    expect(second).toEqual(first)
+  }, 30_000)
 
   it("runs an aggregation as a job: an input that is not there is told by its return code", async () => {
     const engine = await open()
