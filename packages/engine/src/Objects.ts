@@ -1,4 +1,4 @@
-import { type BlobInfo, BlobStore } from "@sotto/core/ports/BlobStore"
+import { type BlobInfo, BlobStore, compareKeys } from "@sotto/core/ports/BlobStore"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
@@ -10,17 +10,8 @@ export const listObjects = Effect.fn("listObjects")(function* (bucket: string, p
   const blobs = yield* BlobStore
   const listings = yield* Effect.forEach(prefixes, (prefix) => Stream.runCollect(blobs.list(bucket, prefix)))
   const [first = []] = listings
-  // One prefix is sorted by the port; keys of several are merged by code points, which order as UTF-8 bytes do.
+  // One prefix is sorted by the port; the keys of several are put in its order.
   if (listings.length <= 1) return first
   const byKey = new Map(listings.flat().map((object) => [object.key, object]))
-  return [...byKey.values()].toSorted((a, b) => compareCodePoints(a.key, b.key)) satisfies ReadonlyArray<BlobInfo>
+  return [...byKey.values()].toSorted((a, b) => compareKeys(a.key, b.key)) satisfies ReadonlyArray<BlobInfo>
 })
-
-const compareCodePoints = (a: string, b: string): number => {
-  const [x, y] = [[...a], [...b]]
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const difference = (x[i]?.codePointAt(0) ?? 0) - (y[i]?.codePointAt(0) ?? 0)
-    if (difference !== 0) return difference
-  }
-  return x.length - y.length
-}
