@@ -23,7 +23,7 @@ import {
 } from "@sotto/core/aggregation"
 import { type Epsilon, MAX_EPSILON, printEpsilon } from "@sotto/core/budget"
 import { fromMillis } from "@sotto/core/Instant"
-import { type FailureCategory, type Job, JobKind } from "@sotto/core/job"
+import { type FailureCategory, type Job, type JobFile, JobKind } from "@sotto/core/job"
 import type { Progress } from "@sotto/core/ports/Aggregator"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -133,8 +133,19 @@ export const aggregationKind = JobKind.make({
     },
     // What was begun once stays in progress while it waits for the next try.
     refine: ({ state, epoch }) => (state === "Queued" && epoch > 0 ? "IN_PROGRESS" : undefined)
-  }
+  },
+  files: (job) => resultFiles(job)
 })
+
+/** The shards of the summary, then those of the debug summary, which have the same names in another folder. */
+const resultFiles = ({ outcome }: Job): ReadonlyArray<JobFile> => {
+  if (outcome?._tag !== "Succeeded") return []
+  const decoded = aggregationKind.result.decode(outcome.result)
+  const files = decoded._tag === "Coded" ? decoded.value.files : undefined
+  const named = (prefix: string, shards: typeof Files.Type = []) =>
+    shards.map(({ bucket, key }) => ({ name: prefix + key.slice(key.lastIndexOf("/") + 1), bucket, key }))
+  return [...named("", files?.summary), ...named("debug-", files?.debug)]
+}
 
 export interface AggregationSettings {
   /** The site of an origin by the public suffix list; `undefined` when it has none. */

@@ -135,6 +135,18 @@ describe("an aggregation job", () => {
     expect(facts.accuracy?.halfWidth.p95).toBeGreaterThan(1_000n)
     expect(spends).toMatchObject([{ spender: done.id, reports: 20, asOf: AS_OF }])
     expect(resultInfoOf(done)).toMatchObject({ returnCode: "SUCCESS_WITH_ERRORS", errorMessages: [] })
+    const summary = { name: "summary-1-of-1.avro", bucket: "data", key: OUT }
+    expect(aggregationKind.files(done)).toEqual([summary])
+    const debug = { bucket: "data", key: "out/debug/summary-1-of-1.avro", rows: 4 }
+    const encoded = aggregationKind.result.encode({
+      ...facts,
+      files: { summary: [{ ...summary, rows: 4 }], debug: [debug] }
+    })
+    if (encoded._tag === "NotCoded") throw new Error(encoded.message)
+    expect(aggregationKind.files({ ...done, outcome: { _tag: "Succeeded", result: encoded.value } })).toEqual([
+      summary,
+      { name: "debug-summary-1-of-1.avro", bucket: "data", key: debug.key }
+    ])
   })
 
   const deaths = ["claimed", "summed", "prepared", "paying", "charged", "releasing", "written"] as const

@@ -14,6 +14,7 @@ import { isName } from "./Submission.ts"
 import { LEASE, leaseFaults, type LeasePolicy } from "./Lease.ts"
 import type { Job } from "./Job.ts"
 import {
+  isTerminal,
   JOB_STATES,
   type JobState,
   type Lifecycle,
@@ -23,6 +24,7 @@ import {
   type Relation,
   relations
 } from "./Lifecycle.ts"
+import { outwardNames } from "./Outward.ts"
 import type { Plain } from "./Plain.ts"
 import { RETRY, retryFaults, type RetryPolicy } from "./Retry.ts"
 
@@ -42,7 +44,7 @@ export interface Outward<Word extends string> {
   readonly refine?: (job: Job, view: OutwardView) => Word | undefined
   /** Words that are accepted in filters and never said. */
   readonly accepted?: ReadonlyArray<Word>
-  /** The outward events of one event, in order; claims have none, because stores make them. */
+  /** The outward events of one event, in order; claims have none, because stores make them. Absent: `outwardNames`. */
   readonly events?: (
     event: Exclude<EventBody, { readonly _tag: "Claimed" }>,
     state: JobState,
@@ -85,8 +87,10 @@ export interface KindOptions<Name extends string, P, R, F, Word extends string> 
   readonly failure: Schema.Codec<F, unknown>
   /** Rows with these states or events are left out; what is left must be sound. */
   readonly without?: { readonly states?: ReadonlyArray<JobState>; readonly events?: ReadonlyArray<LifecycleEvent> }
-  /** If absent, a state is its own word and there are no outward events. */
+  /** If absent, a state is its own word and outward events are those of `outwardNames`. */
   readonly outward?: Outward<Word>
+  /** The blobs that hold the result of a job that ended; none if absent. */
+  readonly files?: (job: Job) => ReadonlyArray<JobFile>
   readonly lease?: Partial<LeasePolicy>
   readonly retry?: Partial<RetryPolicy>
   readonly perTenant?: number
@@ -116,6 +120,16 @@ export interface JobKind<
     readonly words: ReadonlyArray<Word>
     word(job: Job, view: OutwardView): Word
   }
+  /** The blobs that hold the result of a job that ended, the most wanted first; empty for all others. */
+  files(job: Job): ReadonlyArray<JobFile>
+}
+
+/** A blob with a part of a result. */
+export interface JobFile {
+  /** For whoever saves it: unique among the files of the job, without `/`. */
+  readonly name: string
+  readonly bucket: string
+  readonly key: string
 }
 
 /** To and from what is stored. */
@@ -155,7 +169,7 @@ const make = <const Name extends string, P, R, F, const Word extends string = Jo
   if (faults.length > 0 || !("rows" in lifecycle)) throw new KindRejected(options.name, faults)
   const { name, relation, perTenant, perKey } = options
   const outward: Outward<Word> = options.outward ?? { states: ownWords as Record<JobState, Word> }
-  const { states, refine, accepted = [], events } = outward
+  const { states, refine, accepted = [], events = outwardNames } = outward
   const fallback = Object.values(states)[0] as Word
   return {
     name,
@@ -175,9 +189,9 @@ const make = <const Name extends string, P, R, F, const Word extends string = Jo
     outward: {
       words: [...new Set([...statesOfKind(lifecycle).flatMap((state) => states[state] ?? []), ...accepted])],
       word: (job, view) => refine?.(job, view) ?? states[job.state] ?? fallback,
-      events: (event, state, before) =>
-        event._tag === "Claimed" || events === undefined ? [] : events(event, state, before)
-    }
+      events: (event, state, before) => (event._tag === "Claimed" ? [] : events(event, state, before))
+    },
+    files: (job) => (isTerminal(job.state) ? (options.files?.(job) ?? []) : [])
   }
 }
 

@@ -4,7 +4,7 @@ import { decide } from "../../src/job/Decision.ts"
 import { JobKind, type KindOptions, KindRejected, submissionOf } from "../../src/job/Kind.ts"
 import { HELD, JOB_STATES } from "../../src/job/Lifecycle.ts"
 import { eventsOf, faultsOf, statesOf } from "../../src/machine/Machine.ts"
-import { kinds } from "./support.ts"
+import { kinds, submitted } from "./support.ts"
 
 const Parameters = Schema.Struct({ rows: Schema.Int, total: Schema.BigInt, note: Schema.optionalKey(Schema.String) })
 
@@ -94,6 +94,24 @@ describe("JobKind.make", () => {
     expect(left).not.toContain("ExternalAsked")
     for (const state of HELD)
       expect(kind.lifecycle.rows.some((row) => row.from === state && row.same === true)).toBe(true)
+  })
+
+  it("gives a kind that names no outward events those of the one vocabulary, and none to one that wants none", () => {
+    expect(JobKind.make(options).outward.events({ _tag: "Started" }, "Running", undefined)).toEqual([
+      { name: "started" }
+    ])
+    const states = Object.fromEntries(JOB_STATES.map((state) => [state, state]))
+    const quiet = JobKind.make({ ...options, outward: { states, events: () => [] } })
+    expect(quiet.outward.events({ _tag: "Started" }, "Running", undefined)).toEqual([])
+  })
+
+  it("tells the files of jobs that ended, of others none", () => {
+    const files = [{ name: "a", bucket: "b", key: "c/a" }]
+    const kind = JobKind.make({ ...options, files: () => files })
+    const job = submitted(kinds.automation)
+    expect(kind.files(job)).toEqual([])
+    expect(kind.files({ ...job, state: "Succeeded" })).toEqual(files)
+    expect(JobKind.make(options).files({ ...job, state: "Succeeded" })).toEqual([])
   })
 
   it("never maps a claim to an outward event, because stores claim without knowing kinds", () => {
