@@ -7,10 +7,12 @@ import type { JobCursor, JobFilter, JobPage, JobTally } from "@sotto/core/ports/
 import {
   aggregationHandler,
   Engine,
+  type EngineServices,
   type JobView,
   layerJobs,
   type ReportRequest,
   type ResetOptions,
+  SERVICES,
   type SubmitRequest
 } from "@sotto/engine"
 import {
@@ -37,6 +39,7 @@ import {
 } from "@sotto/local"
 import { layerMemoryJobQueue } from "@sotto/memory"
 import { layerSqliteBudgetLedger, layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -111,6 +114,8 @@ export interface SottoEngine extends AsyncDisposable {
   resume(kind: string): Promise<void>
   /** Hands running jobs back without a failure and closes everything. */
   close(): Promise<void>
+  /** For packages that work on the same engine, such as an HTTP server. */
+  readonly [SERVICES]: unknown
 }
 
 const BUCKETS = { reports: "reports", domains: "domains", output: "output" }
@@ -156,10 +161,10 @@ const layersOf = (options: EngineOptions) => {
       ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind) })
       : layerJobs({ handlers, concurrency })
   return jobs.pipe(
-    Layer.provide(Layer.mergeAll(aggregator, ledger, ports)),
+    Layer.provideMerge(Layer.mergeAll(aggregator, ledger, ports)),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
     (all) => Layer.unwrap(Effect.as(madeKeys(options, files), all)),
-    Layer.provide(layerSystemEntropy)
+    Layer.provideMerge(layerSystemEntropy)
   )
 }
 
@@ -167,21 +172,23 @@ const layersOf = (options: EngineOptions) => {
 export const createEngine = async (options: EngineOptions): Promise<SottoEngine> => {
   const runtime = ManagedRuntime.make(layersOf(options))
   try {
-    return facade(valueOf(await runtime.runPromiseExit(Engine)), runtime)
+    return facade(valueOf(await runtime.runPromiseExit(runtime.contextEffect)), () => runtime.dispose())
   } catch (error) {
     await runtime.dispose()
     throw error
   }
 }
 
-const facade = (engine: Engine["Service"], runtime: { dispose(): Promise<void> }): SottoEngine => {
+const facade = (services: Context.Context<EngineServices>, dispose: () => Promise<void>): SottoEngine => {
+  const engine = Context.get(services, Engine)
+  const run = Effect.runPromiseExitWith(services)
   const call = async <A, E>(effect: Effect.Effect<A, E>, { signal }: CallOptions = {}): Promise<A> => {
     if (signal?.aborted === true) throw aborted(signal)
-    return valueOf(await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal }), signal)
+    return valueOf(await run(effect, signal === undefined ? {} : { signal }), signal)
   }
   const of = ({ tenant = "default" }: CallOptions = {}): string => tenant
   let closed: Promise<void> | undefined
-  const close = (): Promise<void> => (closed ??= runtime.dispose())
+  const close = (): Promise<void> => (closed ??= dispose())
   return {
     submit: (kind, parameters, options = {}) => {
       const { tenant: _, signal: __, ...submission } = options
@@ -196,7 +203,7 @@ const facade = (engine: Engine["Service"], runtime: { dispose(): Promise<void> }
       const events = engine.follow(of(options), id, after)
       const stopped = signal === undefined ? events : Stream.interruptWhen(events, untilAborted(signal))
       try {
-        yield* Stream.toAsyncIterable(stopped)
+        yield* Stream.toAsyncIterableWith(stopped, services)
       } catch (error) {
         throw problemOf(error)
       }
@@ -214,7 +221,8 @@ const facade = (engine: Engine["Service"], runtime: { dispose(): Promise<void> }
     pause: (kind, by = HOST) => call(engine.pause(kind, by)),
     resume: (kind) => call(engine.resume(kind)),
     close,
-    [Symbol.asyncDispose]: close
+    [Symbol.asyncDispose]: close,
+    [SERVICES]: services
   }
 }
 

@@ -11,6 +11,10 @@ import {
   type SottoEngine
 } from "../src/index.ts"
 import { main } from "@sotto/cli"
+import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
+import { BlobStore } from "@sotto/core/ports/BlobStore"
+import { Engine, type HasServices, SERVICES } from "@sotto/engine"
+import * as Effect from "effect/Effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { MapBlobStore } from "../../../examples/blob-store/MapBlobStore.ts"
 
@@ -156,6 +160,21 @@ describe("createEngine", () => {
     await first.close()
     const engine = await open({ kinds: [hanging], concurrency: 0 })
     expect((await engine.get(job.id)).job).toMatchObject({ state: "Queued", failures: 0 })
+  })
+
+  it("carries its services for packages that work on the same engine", async () => {
+    const engine = (await open({ kinds: [double] })) as SottoEngine & HasServices
+    const { job } = await engine.submit("double", 4)
+    const seen = Effect.gen(function* () {
+      const { capabilities } = yield* BlobStore
+      const scopes = yield* (yield* BudgetLedger).scopes
+      return { id: (yield* (yield* Engine).get("default", job.id)).job.id, scopes, links: capabilities.signedLinks }
+    })
+    expect(await Effect.runPromise(Effect.provideContext(seen, engine[SERVICES]))).toEqual({
+      id: job.id,
+      scopes: [],
+      links: false
+    })
   })
 
   it("refuses a ledger whose keys were lost", async () => {
