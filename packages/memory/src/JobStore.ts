@@ -26,7 +26,8 @@ import {
   type JobSnapshot,
   JobStore,
   type JobTally,
-  type RenewAnswer
+  type RenewAnswer,
+  type UnpublishedJob
 } from "@sotto/core/ports/JobStore"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -39,6 +40,8 @@ interface StoredJob {
   readonly events: Array<JobEvent>
   /** By session and key. */
   readonly outputs: Map<string, OutputData>
+  /** How far its outward events were published. */
+  published: number
   /** Until then it is not given out once more; forgotten with every event. */
   quiet: Readonly<Record<DueJob["because"], Millis>>
 }
@@ -117,6 +120,7 @@ const makeMemoryJobStore = ({ jobs, keys, tokens }: MemoryJobs): JobStore["Servi
           progress: null,
           events: [...events],
           outputs: new Map(),
+          published: 0,
           quiet: NEVER
         }
         jobs.set(placeOf(tenant, id), made)
@@ -197,7 +201,7 @@ const makeMemoryJobStore = ({ jobs, keys, tokens }: MemoryJobs): JobStore["Servi
         const { kinds, states, key, dead, createdFrom = -Infinity, createdTo = Infinity, order = "newest" } = filter
         const sign = order === "oldest" ? 1 : -1
         const place = (a: Pick<Job, "createdAt" | "id">, b: Pick<Job, "createdAt" | "id">) =>
-          sign * (a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
+          sign * (a.createdAt - b.createdAt || compareTexts(a.id, b.id))
         const found = [...jobs.values()]
           .map(({ row }) => row)
           .filter(
@@ -229,6 +233,32 @@ const makeMemoryJobStore = ({ jobs, keys, tokens }: MemoryJobs): JobStore["Servi
           counts.set(place, { kind: row.kind, state: row.state, jobs: (counts.get(place)?.jobs ?? 0) + 1 })
         }
         return [...counts.values()]
+      }),
+
+    unpublished: (tenants, limit) =>
+      step(() => {
+        const places = new Map<string, number>()
+        return all(({ row, published }) => tenants.includes(row.tenant) && row.outwardSeq > published)
+          .toSorted(({ row: a }, { row: b }) => a.createdAt - b.createdAt || compareTexts(a.id, b.id))
+          .map((job) => {
+            const place = places.get(job.row.tenant) ?? 0
+            places.set(job.row.tenant, place + 1)
+            return { job, place }
+          })
+          .toSorted((a, b) => a.place - b.place || compareTexts(a.job.row.tenant, b.job.row.tenant))
+          .slice(0, limit)
+          .map(({ job: { row, published } }): UnpublishedJob => {
+            const { tenant, id, kind, seq, outwardSeq } = row
+            return { tenant, id, kind, seq, outwardSeq, published }
+          })
+      }),
+
+    published: (marks) =>
+      step(() => {
+        for (const { tenant, id, number } of marks) {
+          const job = find(tenant, id)
+          if (job !== undefined) job.published = Math.max(job.published, Math.min(number, job.row.outwardSeq))
+        }
       }),
 
     purge: ({ kinds }, limit) =>
@@ -267,6 +297,8 @@ const overdueSince = ({ row, lease }: StoredJob, because: DueJob["because"]): Mi
       return row.readyAt
   }
 }
+
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 const NOT_FOUND: JobNotFound = { _tag: "NotFound" }
 

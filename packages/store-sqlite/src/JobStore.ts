@@ -31,8 +31,10 @@ import {
   type JobSnapshot,
   JobStore,
   JobStoreUnavailable,
+  type PublishedMark,
   type RenewAnswer,
-  type Renewal
+  type Renewal,
+  type UnpublishedJob
 } from "@sotto/core/ports/JobStore"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -70,6 +72,8 @@ export const layerSqliteJobStore = (options: SqliteJobStoreOptions): Layer.Layer
         output: (tenant, id, session, key) => read(() => store.output(tenant, id, session, key)),
         list: (tenant, filter, after, limit) => read(() => store.list(tenant, filter, after, limit)),
         tally: (tenant) => read(() => store.tally(tenant)),
+        unpublished: (tenants, limit) => read(() => store.unpublished(tenants, limit)),
+        published: (marks) => change(() => store.published(marks)),
         purge: ({ kinds }, limit) => change((now) => store.purge(kinds, limit, now))
       })
     })
@@ -283,6 +287,23 @@ const tables = (db: DatabaseSync) => {
         state: row["state"] as JobState,
         jobs: row["jobs"] as number
       })),
+    unpublished: (tenants: ReadonlyArray<string>, limit: number): ReadonlyArray<UnpublishedJob> =>
+      [...new Set(tenants)]
+        .toSorted()
+        .flatMap((tenant) => sql.unpublished.all(tenant, limit).map((row, place) => ({ row, place })))
+        .toSorted((a, b) => a.place - b.place)
+        .slice(0, limit)
+        .map(({ row }) => ({
+          tenant: row["tenant"] as string,
+          id: row["id"] as string,
+          kind: row["kind"] as string,
+          seq: row["seq"] as number,
+          outwardSeq: row["outward_seq"] as number,
+          published: row["published"] as number
+        })),
+    published: (marks: ReadonlyArray<PublishedMark>): void => {
+      for (const { tenant, id, number } of marks) sql.publish.run({ tenant, id, number })
+    },
     purge: (kinds: ReadonlyArray<string> | undefined, limit: number, now: Millis): number => {
       const gone = sql.purgeable.all(now, kinds === undefined ? null : JSON.stringify(kinds), limit)
       for (const { n } of gone) sql.remove.run(n as number)
@@ -318,10 +339,11 @@ const statements = (db: DatabaseSync) => {
     byKey: db.prepare("select * from job where tenant = ? and key = ? and kind = ?"),
     add: db.prepare(
       `insert into job (tenant, id, kind, key, concurrency_key, relation, rank, created_at,
-         state, seq, epoch, dead, ready_at, timer_at, retain_until, row) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+         state, seq, outward_seq, epoch, dead, ready_at, timer_at, retain_until, row)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
     ),
     write: db.prepare(
-      `update job set state = ?, seq = ?, epoch = ?, dead = ?, ready_at = ?, timer_at = ?, retain_until = ?, row = ?,
+      `update job set state = ?, seq = ?, outward_seq = ?, epoch = ?, dead = ?, ready_at = ?, timer_at = ?, retain_until = ?, row = ?,
          lease_token = ?, lease_worker = ?, lease_deadline = ?, quiet_lease = 0, quiet_timer = 0, quiet_ready = 0
        where n = ?`
     ),
@@ -355,6 +377,14 @@ const statements = (db: DatabaseSync) => {
     list: { all: listBy("job_listed", ""), byKey: listBy("job_key", "and key = :key") },
     tally: db.prepare("select kind, state, jobs from job_count where tenant = ? and jobs > 0"),
     tallyAll: db.prepare("select kind, state, sum(jobs) as jobs from job_count where jobs > 0 group by kind, state"),
+    unpublished: db.prepare(
+      `select tenant, id, kind, seq, outward_seq, published from job indexed by job_unpublished
+       where tenant = ? and outward_seq > published order by created_at, id limit ?`
+    ),
+    publish: db.prepare(
+      `update job set published = min(:number, outward_seq)
+       where tenant = :tenant and id = :id and published < min(:number, outward_seq)`
+    ),
     purgeable: db.prepare(
       `select n from job where retain_until <= ?1 and (?2 is null or kind in (select value from json_each(?2)))
        order by retain_until limit ?3`
@@ -391,6 +421,7 @@ const waitingOf = (row: Row, tenant: string, kind: string, rank: number): Waitin
 const movingOf = (row: Job): ReadonlyArray<SQLInputValue> => [
   row.state,
   row.seq,
+  row.outwardSeq,
   row.epoch,
   Number(row.dead),
   row.readyAt,

@@ -1,5 +1,5 @@
 /**
- * The tables of a store file: the budget ledger, then jobs and records. Migration n takes `user_version` from n − 1 to n; a migration that was released is never
+ * The tables of a store file: the budget ledger, then jobs and records, then what is published of jobs. Migration n takes `user_version` from n − 1 to n; a migration that was released is never
  * edited, another one is added.
  *
  * Triggers refuse what the ledger never does (a smaller `spent`, an opened unit, a changed or deleted spend), so that a
@@ -246,5 +246,14 @@ export const MIGRATIONS: ReadonlyArray<string> = [
   create trigger version_only_rises before update on record_version
     when new.last <= old.last
     begin select raise(abort, 'a version is given once'); end;
+  `,
+  `
+  alter table job add column outward_seq integer not null default 0;
+  alter table job add column published integer not null default 0 check (published between 0 and outward_seq);
+  update job set outward_seq = row ->> 'outwardSeq';
+  create index job_unpublished on job (tenant, created_at, id) where outward_seq > published;
+  create trigger published_only_rises before update of published on job
+    when new.published < old.published
+    begin select raise(abort, 'what was published stays so'); end;
   `
 ]

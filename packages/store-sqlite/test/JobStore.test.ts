@@ -2,7 +2,17 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { claim, decide, JOB_STATES, type KindRules, leased, type NewJob, relations, RETRY } from "@sotto/core/job"
+import {
+  birth,
+  claim,
+  decide,
+  JOB_STATES,
+  type KindRules,
+  leased,
+  type NewJob,
+  relations,
+  RETRY
+} from "@sotto/core/job"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { JobStore, type JobStoreUnavailable } from "@sotto/core/ports/JobStore"
 import { Records } from "@sotto/core/ports/Records"
@@ -20,6 +30,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { afterAll, describe, expect, it } from "vitest"
+import { APPLICATION_ID, MIGRATIONS } from "../src/Schema.ts"
 
 // In memory where there is one: the laws wait for some thousand commits.
 const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "sotto-jobs-"))
@@ -137,6 +148,9 @@ describe("jobs in SQLite", () => {
     expect(() => db.exec("insert into event select job, 2, 'Succeeded', body from event")).toThrow("no such step")
     expect(() => db.exec("update job set state = 'Cancelled', ready_at = null, retain_until = 1")).toThrow("fold")
     expect(() => db.exec("update job set lease_deadline = 1, lease_token = 't', lease_worker = 'w'")).toThrow("CHECK")
+    expect(() => db.exec("update job set published = 1")).toThrow("CHECK")
+    db.exec("update job set outward_seq = 2, published = 2")
+    expect(() => db.exec("update job set published = 1")).toThrow("stays so")
     expect(() => db.exec("update record_version set last = last - 1")).toThrow("given once")
     db.close()
     const torn = await using(file, (store) =>
@@ -152,6 +166,32 @@ describe("jobs in SQLite", () => {
     )
     expect(torn).toMatchObject({ _tag: "JobStoreUnavailable", message: expect.stringContaining("is damaged") })
     expect(await using(file, (store) => store.read("north", "a"))).toMatchObject({ seq: 1, row: { state: "Queued" } })
+  })
+
+  it("find in a file of an earlier version what was never published", async () => {
+    const file = fresh()
+    const db = new DatabaseSync(file)
+    for (const migration of MIGRATIONS.slice(0, 2)) db.exec(migration)
+    db.exec(`pragma application_id = ${APPLICATION_ID}; pragma user_version = 2`)
+    const { events, job: row } = birth({ ...job("a"), outward: [{ name: "submitted" }, { name: "queued" }] }, 5)
+    db.prepare(
+      `insert into job (tenant, id, kind, relation, state, seq, epoch, dead, rank, created_at, ready_at, row)
+       values ('north', 'a', 'work', 'leased', 'Queued', 1, 0, 0, 0, 5, 5, ?)`
+    ).run(JSON.stringify(row))
+    db.prepare("insert into event (job, seq, state, body) values (1, 1, 'Queued', ?)").run(JSON.stringify(events[0]))
+    db.close()
+    const found = await using(file, (store) =>
+      Effect.gen(function* () {
+        const before = yield* store.unpublished(["north"], 10)
+        yield* store.published([{ tenant: "north", id: "a", number: 9 }])
+        return { before, after: yield* store.unpublished(["north"], 10), job: yield* store.read("north", "a") }
+      })
+    )
+    expect(found).toMatchObject({
+      before: [{ tenant: "north", id: "a", kind: "work", seq: 1, outwardSeq: 2, published: 0 }],
+      after: [],
+      job: { row }
+    })
   })
 
   it("write calls of one moment together, each with its own outcome", async () => {

@@ -854,6 +854,75 @@ const reopenLaw = law(
   )
 )
 
+/** Jobs that are said to be published so far; most of them never say so many outward events, and one is not there. */
+const marking = fc.array(
+  fc.record({
+    tenant: fc.constantFrom(...TENANTS),
+    id: fc.constantFrom("a", "b", "c", "nobody"),
+    number: fc.integer({ min: 0, max: 6 })
+  }),
+  { maxLength: 4 }
+)
+
+const outboxLaw = law(
+  "OUTBOX",
+  "A job with outward events above its note is given out until they are marked, in turn by tenant, also after the store is opened again; a note never falls.",
+  [
+    mutants.publishesNothing,
+    mutants.marksNothing,
+    mutants.marksEverything,
+    mutants.lowersNotes,
+    mutants.marksEverybody,
+    mutants.mixesTenants,
+    mutants.oneTenantFirst,
+    mutants.unlimitedOutbox,
+    mutants.marksBehind
+  ],
+  property(fc.array(fc.tuple(histories(8), marking), { minLength: 1, maxLength: 3 }), (rounds) =>
+    Effect.gen(function* () {
+      const driver = driverOf(yield* JobStore, yield* LawClock)
+      const { store, steps } = driver
+      const notes = new Map<string, number>()
+      for (const [ops, marks] of rounds) {
+        const seen = steps.length
+        const world = yield* runHistory(driver, ops)
+        for (const { before, after } of steps.slice(seen)) {
+          for (const place of before.keys()) if (!after.has(place)) notes.delete(place)
+        }
+        yield* store.published(marks)
+        for (const mark of marks) {
+          const last = world.get(placeOf(mark))?.snapshot.row.outwardSeq
+          if (last === undefined) continue
+          notes.set(placeOf(mark), Math.max(notes.get(placeOf(mark)) ?? 0, Math.min(mark.number, last)))
+        }
+        demandSame(plain(yield* observe(store)), plain(world), "the jobs after some were published")
+
+        const open = (tenant: string) =>
+          rowsOf(world)
+            .map((row) => ({ row, published: notes.get(placeOf(row)) ?? 0 }))
+            .filter(({ row, published }) => row.tenant === tenant && row.outwardSeq > published)
+            .toSorted(({ row: a }, { row: b }) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+            .map(({ row: { id, kind, seq, outwardSeq }, published }) => ({
+              tenant,
+              id,
+              kind,
+              seq,
+              outwardSeq,
+              published
+            }))
+        const [north, south] = [open("north"), open("south")]
+        const turns = Array.from({ length: 3 }, (_, i) => [...north.slice(i, i + 1), ...south.slice(i, i + 1)]).flat()
+        for (const one of [store, yield* (yield* JobStoreLab).reopen]) {
+          demandSame(yield* one.unpublished(["south", "north", "south"], 100), turns, "what is unpublished")
+          demandSame(yield* one.unpublished(TENANTS, 2), turns.slice(0, 2), "the first two that are unpublished")
+          demandSame(yield* one.unpublished(["north", "west"], 100), north, "what one tenant has not published")
+          demandSame(yield* one.unpublished([], 100), [], "what nobody has not published")
+        }
+      }
+    })
+  )
+)
+
 export const jobStoreLaws: ReadonlyArray<JobStoreLaw> = [
   foldLaw,
   gapless,
@@ -877,6 +946,7 @@ export const jobStoreLaws: ReadonlyArray<JobStoreLaw> = [
   listLaw,
   tallyLaw,
   purgeLaw,
+  outboxLaw,
   clockLaw,
   reopenLaw
 ]

@@ -133,6 +133,26 @@ export interface PurgePolicy {
   readonly kinds?: ReadonlyArray<string>
 }
 
+/** A job with outward events that were not published yet. */
+export interface UnpublishedJob {
+  readonly tenant: string
+  readonly id: string
+  readonly kind: string
+  /** Of the job now; its events up to here are to be looked at. */
+  readonly seq: number
+  /** The number of its last outward event. */
+  readonly outwardSeq: number
+  /** The outward events up to this number were published; below `outwardSeq`. */
+  readonly published: number
+}
+
+/** Says that the outward events of a job up to `number` were published. */
+export interface PublishedMark {
+  readonly tenant: string
+  readonly id: string
+  readonly number: number
+}
+
 export interface JobTally {
   readonly kind: string
   readonly state: JobState
@@ -216,7 +236,26 @@ export class JobStore extends Context.Service<
     /** How many jobs there are by kind and state, of one tenant or (`null`) of all; without zeros, in any order. */
     tally(tenant: string | null): Effect.Effect<ReadonlyArray<JobTally>, JobStoreUnavailable>
 
-    /** Removes at most `limit` jobs that are purgeable (`isPurgeable`) with log and outputs; answers how many. */
+    /**
+     * At most `limit` (1 … 1000) jobs of these tenants with unpublished outward events: the first of each tenant by creation
+     * time and id, then the second of each, and so on, tenants by name. So a crowd keeps no other tenant waiting, and the
+     * answer is the same until somebody marks or commits.
+     */
+    unpublished(
+      tenants: ReadonlyArray<string>,
+      limit: number
+    ): Effect.Effect<ReadonlyArray<UnpublishedJob>, JobStoreUnavailable>
+
+    /**
+     * Notes beside each job (1 … 1000) how far it was published. The note only rises, at most to the job's `outwardSeq`, and
+     * is no part of the fold. A job that is not there is passed over.
+     */
+    published(marks: ReadonlyArray<PublishedMark>): Effect.Effect<void, JobStoreUnavailable>
+
+    /**
+     * Removes at most `limit` jobs that are purgeable (`isPurgeable`) with log and outputs, published or not; answers how
+     * many.
+     */
     purge(policy: PurgePolicy, limit: number): Effect.Effect<number, JobStoreUnavailable>
   }
 >()("@sotto/core/ports/JobStore") {}

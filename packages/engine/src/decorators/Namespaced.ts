@@ -84,6 +84,9 @@ const jobsOf = (store: JobStore["Service"], prefix: string): JobStore["Service"]
       Effect.map(store.tally(tenant === null ? null : into(tenant)), (tally) =>
         tally.flatMap((one) => (one.kind.startsWith(prefix) ? [{ ...one, kind: out(one.kind) }] : []))
       ),
+    unpublished: (tenants, limit) =>
+      Effect.map(store.unpublished(tenants.map(into), limit), (found) => found.map((one) => job(one, out))),
+    published: (marks) => store.published(marks.map((one) => named(one, into))),
     purge: ({ kinds }, limit) =>
       Effect.flatMap(
         kinds === undefined

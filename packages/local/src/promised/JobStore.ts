@@ -14,9 +14,11 @@ import {
   type JobStoreCapabilities,
   JobStoreUnavailable,
   type JobTally,
+  type PublishedMark,
   type PurgePolicy,
   type Renewal,
-  type RenewAnswer
+  type RenewAnswer,
+  type UnpublishedJob
 } from "@sotto/core/ports/JobStore"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -36,6 +38,8 @@ export interface PromisedJobStore {
   output(tenant: string, id: string, session: number, key: string): Promise<OutputData | undefined>
   list(tenant: string, filter: JobFilter, after: JobCursor | null, limit: number): Promise<JobPage>
   tally(tenant: string | null): Promise<ReadonlyArray<JobTally>>
+  unpublished(tenants: ReadonlyArray<string>, limit: number): Promise<ReadonlyArray<UnpublishedJob>>
+  published(marks: ReadonlyArray<PublishedMark>): Promise<void>
   purge(policy: PurgePolicy, limit: number): Promise<number>
 }
 
@@ -113,7 +117,20 @@ const isTally = as<JobTally>(
   "count of jobs",
   Schema.Struct({ kind: Schema.String, state: Schema.Literals(JOB_STATES), jobs: Whole })
 )
+const isUnpublished = as<UnpublishedJob>(
+  "unpublished job",
+  Schema.Struct({
+    tenant: Schema.String,
+    id: Schema.String,
+    kind: Schema.String,
+    seq: Whole,
+    outwardSeq: Whole,
+    published: Whole
+  })
+)
 const isCount = as<number>("count", Whole)
+
+const done = (): void => undefined
 
 /** Nobody sees a job of another tenant or under another id, whatever the adapter does. */
 const own = (tenant: string, id: string) => (answer: unknown) => {
@@ -152,5 +169,8 @@ export const layerPromisedJobStore = (store: PromisedJobStore): Layer.Layer<JobS
       call(() => store.output(tenant, id, session, key), checkOptional(isOutput), refuse),
     list: (tenant, filter, after, limit) => call(() => store.list(tenant, filter, after, limit), isPage, refuse),
     tally: (tenant) => call(() => store.tally(tenant), checkList("count of jobs", isTally), refuse),
+    unpublished: (tenants, limit) =>
+      call(() => store.unpublished(tenants, limit), checkList("unpublished job", isUnpublished), refuse),
+    published: (marks) => call(() => store.published(marks), done, refuse),
     purge: (policy, limit) => call(() => store.purge(policy, limit), isCount, refuse)
   })

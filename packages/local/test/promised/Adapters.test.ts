@@ -72,7 +72,9 @@ describe("a host's store of jobs", () => {
     const methods = ["create", "read", "commit", "commitMany", "claim", "renew", "due", "events", "output", "list"]
     return layerPromisedJobStore({
       capabilities: { durable: false, shared: false },
-      ...Object.fromEntries([...methods, "tally", "purge"].map((method) => [method, answer]))
+      ...Object.fromEntries(
+        [...methods, "tally", "unpublished", "published", "purge"].map((method) => [method, answer])
+      )
     } as unknown as PromisedJobStore)
   }
   const asked = <A, E>(answer: () => Promise<unknown>, body: (port: JobStore["Service"]) => Effect.Effect<A, E>) =>
@@ -87,6 +89,7 @@ describe("a host's store of jobs", () => {
     ["output", (port) => port.output("t", "a", 1, "k")],
     ["list", (port) => port.list("t", {}, null, 1)],
     ["tally", (port) => port.tally(null)],
+    ["unpublished", (port) => port.unpublished(["t"], 1)],
     ["purge", (port) => port.purge({}, 1)]
   ]
   it.each(CALLS)("is told when its answer to %s is none", async (_, body) => {

@@ -393,6 +393,61 @@ export const jobStoreMutants = {
   })),
   purgesAllKinds: mutant("purges every kind", (store) => ({ purge: (_, limit) => store.purge({}, limit) })),
   purgesNothing: mutant("purges nothing", () => ({ purge: () => Effect.succeed(0) })),
+  publishesNothing: mutant("gives nothing out to be published", () => ({ unpublished: () => Effect.succeed([]) })),
+  marksNothing: mutant("forgets what was published", () => ({ published: () => Effect.void })),
+  marksEverything: mutant("takes a whole job for published", (store) => ({
+    published: (marks) => store.published(marks.map((mark) => ({ ...mark, number: 1_000 })))
+  })),
+  lowersNotes: mutant("lets a note fall", (store) => {
+    const notes = new Map<string, number>()
+    return {
+      published: (marks) => {
+        for (const mark of marks) notes.set(placeOf(mark), mark.number)
+        return store.published(marks)
+      },
+      unpublished: (tenants, limit) =>
+        Effect.map(store.unpublished(tenants, limit), (found) =>
+          found.map((one) => ({
+            ...one,
+            published: Math.min(one.published, notes.get(placeOf(one)) ?? one.published)
+          }))
+        )
+    }
+  }),
+  marksEverybody: mutant("takes jobs of one id for one", (store) => ({
+    published: (marks) => store.published(marks.flatMap((mark) => TENANTS.map((tenant) => ({ ...mark, tenant }))))
+  })),
+  mixesTenants: mutant("gives out what any tenant has not published", (store) => ({
+    unpublished: (_, limit) => store.unpublished(TENANTS, limit)
+  })),
+  oneTenantFirst: mutant("publishes one tenant after the other", (store) => ({
+    unpublished: (tenants, limit) =>
+      Effect.map(
+        Effect.forEach([...new Set(tenants)].toSorted(), (tenant) => store.unpublished([tenant], limit)),
+        (found) => found.flat().slice(0, limit)
+      )
+  })),
+  unlimitedOutbox: mutant("gives more out to be published than asked for", (store) => ({
+    unpublished: (tenants) => store.unpublished(tenants, 1_000)
+  })),
+  marksBehind: mutant("answers before it notes what was published", (store) => {
+    let behind: Parameters<Store["published"]>[0] = []
+    return {
+      published: (marks) => {
+        const earlier = behind
+        behind = marks
+        return earlier.length > 0 ? store.published(earlier) : Effect.void
+      },
+      unpublished: (tenants, limit) =>
+        Effect.map(store.unpublished(tenants, limit), (found) =>
+          found.flatMap((one) => {
+            const marked = behind.filter((mark) => placeOf(mark) === placeOf(one)).map(({ number }) => number)
+            const published = Math.max(one.published, ...marked)
+            return published < one.outwardSeq ? [{ ...one, published }] : []
+          })
+        )
+    }
+  }),
   wrongClock: mutant("tells the time of another clock", (store) => ({
     read: (tenant, id) =>
       Effect.map(store.read(tenant, id), (found) => ("_tag" in found ? found : { ...found, now: found.now - 1 }))
