@@ -2,9 +2,9 @@
  * Who asks: the port between a request and its principal. A host with its own authentication gives its own layer.
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Credentials } from "./Credentials.ts"
 import type { Principal } from "./Principal.ts"
 
 /** HTTP 401. The same for every cause, so that nobody learns which part of a credential was right. */
@@ -19,16 +19,6 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", { me
 export class AccessUnavailable extends Schema.TaggedError<AccessUnavailable>()("AccessUnavailable", {
   message: Schema.String
 }) {}
-
-/** What a request shows of its sender, unread; `undefined`: not sent. */
-export interface Credentials {
-  /** The header `authorization`: Basic or Bearer. */
-  readonly authorization: Redacted.Redacted | undefined
-  /** The header `x-api-key`. */
-  readonly apiKey: Redacted.Redacted | undefined
-  /** The query parameter `token`, which only signed links have. */
-  readonly link: Redacted.Redacted | undefined
-}
 
 export class Authentication extends Context.Service<
   Authentication,
@@ -45,3 +35,15 @@ export class Authentication extends Context.Service<
     ): Effect.Effect<Principal, Unauthenticated | Forbidden | AccessUnavailable>
   }
 >()("@sotto/http/access/Authentication") {}
+
+/** What is wrong with the store is told to the log, not to a stranger. */
+export const orUnavailable = <A, E extends { readonly message: string }, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, AccessUnavailable, R> =>
+  effect.pipe(
+    Effect.tapError(({ message }) => Effect.logError("Who asks cannot be found out.", message)),
+    Effect.mapError(
+      () =>
+        new AccessUnavailable({ message: "Who asks cannot be found out at the moment. Send the request again later." })
+    )
+  )

@@ -2,16 +2,18 @@
  * Credentials that the server signs itself: tokens for one job, links to one object.
  */
 import type { BlobRef } from "@sotto/core/ports/BlobStore"
+import type { Entropy } from "@sotto/core/ports/Entropy"
+import type { Records } from "@sotto/core/ports/Records"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
-import type { AccessUnavailable } from "./Authentication.ts"
-import type { Principal } from "./Principal.ts"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { type AccessUnavailable, orUnavailable } from "./Authentication.ts"
+import type { Principal, Scope } from "./Principal.ts"
+import { serverKeys, signingKey } from "./ServerKeys.ts"
+import { type Claims, readToken, signToken, type TokenPurpose } from "./SignedToken.ts"
 
-/** What a token is good for. One made for the one purpose is worth nothing for the other. */
-export type TokenPurpose = "job" | "link"
-
-/** Texts of `A-Z a-z 0-9 - _ .`; times are milliseconds since 1970. */
+/** Texts of `A-Z a-z 0-9 - _`; times are whole milliseconds since 1970. */
 export class Tokens extends Context.Service<
   Tokens,
   {
@@ -37,3 +39,37 @@ export class Tokens extends Context.Service<
     ): Effect.Effect<Principal | undefined, AccessUnavailable>
   }
 >()("@sotto/http/access/Tokens") {}
+
+/** Signed with the newest key of the store, which is made when the first token is; read with every key that is there. */
+export const layerTokens: Layer.Layer<Tokens, never, Records | Entropy> = Layer.effect(
+  Tokens,
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Records | Entropy>()
+    const sign = (purpose: TokenPurpose, claims: Claims) =>
+      signingKey().pipe(
+        Effect.map((key) => Redacted.make(signToken(purpose, claims, key))),
+        orUnavailable,
+        Effect.provide(context)
+      )
+    return Tokens.of({
+      jobToken: ({ tenant, id, until }) => sign("job", { about: [tenant, id], until }),
+      linkToken: ({ tenant, ref: { bucket, key }, until }) => sign("link", { about: [tenant, bucket, key], until }),
+      read: (purpose, token, now) =>
+        serverKeys().pipe(
+          Effect.map((keys) => {
+            const claims = readToken(purpose, Redacted.value(token), keys, now)
+            return claims && principalOf(purpose, claims)
+          }),
+          orUnavailable,
+          Effect.provide(context)
+        )
+    })
+  })
+)
+
+const principalOf = (purpose: TokenPurpose, { about, until }: Claims): Principal => {
+  const [tenant = "", first = "", second = ""] = about
+  const scope: Scope =
+    purpose === "job" ? { _tag: "Job", id: first } : { _tag: "Blob", ref: { bucket: first, key: second }, until }
+  return { tenant, name: purpose === "job" ? `token of job ${first}` : `link to ${first}/${second}`, scope }
+}
