@@ -26,15 +26,19 @@ import {
 } from "@sotto/fs"
 import {
   layerPromisedBlobStore,
+  layerPromisedBudgetLedger,
   layerPromisedJobQueue,
   layerPromisedJobStore,
   layerPromisedKeyRing,
   layerPromisedLedgerKeys,
+  layerPromisedRecords,
   type PromisedBlobStore,
+  type PromisedBudgetLedger,
   type PromisedJobQueue,
   type PromisedJobStore,
   type PromisedKeyRing,
   type PromisedLedgerKeys,
+  type PromisedRecords,
   siteOf
 } from "@sotto/local"
 import { layerMemoryJobQueue } from "@sotto/memory"
@@ -47,10 +51,13 @@ import * as Stream from "effect/Stream"
 import { aborted, problemOf, valueOf } from "./Border.ts"
 import { type DefinedKind, handlerOf } from "./Kind.ts"
 
-/** Where things are and who keeps them. What is not given is kept on files in `folder`. */
+/**
+ * Where things are and who keeps them. What is not given is kept on files in `folder`; of the options `store`, `records`
+ * and `ledger` each takes a part of `sotto.db` elsewhere, and with all three there is no such file.
+ */
 export interface EngineOptions {
   /**
-   * Holds `sotto.db` (jobs and the budget ledger), `keys.json`, `ledger-keys.json` and a folder for each bucket; made with
+   * Holds `sotto.db` (jobs, records and the budget ledger), `keys.json`, `ledger-keys.json` and a folder for each bucket; made with
    * all it needs on first use. Keep copies of `ledger-keys.json` apart from copies of `sotto.db`.
    */
   readonly folder: string
@@ -59,6 +66,10 @@ export interface EngineOptions {
   /** Private keys that open reports. */
   readonly keys?: PromisedKeyRing
   readonly ledgerKeys?: PromisedLedgerKeys
+  /** Who paid for which question. Its promises are those that privacy rests on: hold it against the laws of the port. */
+  readonly ledger?: PromisedBudgetLedger
+  /** What the engine remembers beside jobs, such as which kinds are paused. */
+  readonly records?: PromisedRecords
   /** Wakes workers of other processes; without it they look once a second. */
   readonly queue?: PromisedJobQueue
   /** Kinds beside `aggregation`. */
@@ -136,7 +147,7 @@ const layersOf = (options: EngineOptions) => {
   const buckets = Object.fromEntries(
     Object.entries(options.buckets ?? BUCKETS).map(([name, place]) => [name, resolve(folder, place)])
   )
-  const { store, blobs, keys, ledgerKeys, queue, kinds = [], concurrency = 4, lanes } = options
+  const { store, blobs, keys, ledgerKeys, ledger, records, queue, kinds = [], concurrency = 4, lanes } = options
   mkdirSync(folder, { recursive: true })
   if (blobs === undefined) for (const place of Object.values(buckets)) mkdirSync(place, { recursive: true })
 
@@ -145,14 +156,14 @@ const layersOf = (options: EngineOptions) => {
     Layer.provide(keys === undefined ? layerFsKeyRing({ path: files.keys }) : layerPromisedKeyRing(keys)),
     Layer.provideMerge(blobStore)
   )
-  const ledger = layerSqliteBudgetLedger({ file }).pipe(
+  const budget = (ledger === undefined ? layerSqliteBudgetLedger({ file }) : layerPromisedBudgetLedger(ledger)).pipe(
     Layer.provideMerge(
       ledgerKeys === undefined ? layerFileLedgerKeys(files.ledgerKeys) : layerPromisedLedgerKeys(ledgerKeys)
     )
   )
   const ports = Layer.mergeAll(
     store === undefined ? layerSqliteJobStore({ file }) : layerPromisedJobStore(store),
-    layerSqliteRecords({ file }),
+    records === undefined ? layerSqliteRecords({ file }) : layerPromisedRecords(records),
     queue === undefined ? layerMemoryJobQueue() : layerPromisedJobQueue(queue)
   )
   const handlers = [aggregationHandler({ siteOf }), ...kinds.map(handlerOf)]
@@ -161,7 +172,7 @@ const layersOf = (options: EngineOptions) => {
       ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind) })
       : layerJobs({ handlers, concurrency })
   return jobs.pipe(
-    Layer.provideMerge(Layer.mergeAll(aggregator, ledger, ports)),
+    Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports)),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
     (all) => Layer.unwrap(Effect.as(madeKeys(options, files), all)),
     Layer.provideMerge(layerSystemEntropy)

@@ -12,9 +12,11 @@ export {
 export { SottoError } from "./SottoError.ts"
 export type {
   PromisedBlobStore,
+  PromisedBudgetLedger,
   PromisedJobQueue,
   PromisedJobStore,
   PromisedKeyRing,
   PromisedLedgerKeys,
-  PromisedNoiseKey
+  PromisedNoiseKey,
+  PromisedRecords
 } from "@sotto/local"

@@ -13,8 +13,16 @@ import {
 import { main } from "@sotto/cli"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { BlobStore } from "@sotto/core/ports/BlobStore"
+import { JobStore } from "@sotto/core/ports/JobStore"
+import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
+import { Records } from "@sotto/core/ports/Records"
 import { Engine, type HasServices, SERVICES } from "@sotto/engine"
+import { layerMemoryBudgetLedger, layerMemoryJobStore, layerMemoryLedgerKeys, layerMemoryRecords } from "@sotto/memory"
+import { LEDGER_TEST_KEYS } from "@sotto/testkit"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { MapBlobStore } from "../../../examples/blob-store/MapBlobStore.ts"
 
@@ -46,6 +54,29 @@ const hanging = defineKind({
     new Promise<null>((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))))
 })
 
+/** Encrypted reports and their domain, in the buckets of the folder. */
+const generateReports = async () => {
+  const quiet = vi.spyOn(process.stderr, "write").mockReturnValue(true)
+  const generate = ["reports", "generate", "--count", "12", "--campaigns", "3", "--regions", "2"]
+  await main([...generate, "--keys", join(folder, "keys.json"), "--out", join(folder, "reports", "day")])
+  quiet.mockRestore()
+  await mkdir(join(folder, "domains"), { recursive: true })
+  await rename(join(folder, "reports/day/domain.avro"), join(folder, "domains", "domain.avro"))
+  await rm(join(folder, "reports/day/truth.json"))
+}
+
+const aggregationOf = (prefix: string) => ({
+  inputDataBucketName: "reports",
+  inputDataBlobPrefix: "day/",
+  outputDataBucketName: "output",
+  outputDataBlobPrefix: prefix,
+  jobParameters: {
+    reporting_site: "https://example.com",
+    output_domain_bucket_name: "domains",
+    output_domain_blob_prefix: "domain"
+  }
+})
+
 describe("createEngine", () => {
   it("needs nothing but a folder, and keeps what it made", async () => {
     const id = await (async () => {
@@ -73,27 +104,10 @@ describe("createEngine", () => {
 
   it("runs an aggregation as a job: encrypted reports become a summary that is paid for once", async () => {
     const engine = await open()
-    const quiet = vi.spyOn(process.stderr, "write").mockReturnValue(true)
-    const generate = ["reports", "generate", "--count", "12", "--campaigns", "3", "--regions", "2"]
-    await main([...generate, "--keys", join(folder, "keys.json"), "--out", join(folder, "reports", "day")])
-    quiet.mockRestore()
-    await mkdir(join(folder, "domains"), { recursive: true })
-    await rename(join(folder, "reports/day/domain.avro"), join(folder, "domains", "domain.avro"))
-    await rm(join(folder, "reports/day/truth.json"))
-    const parameters = (prefix: string) => ({
-      inputDataBucketName: "reports",
-      inputDataBlobPrefix: "day/",
-      outputDataBucketName: "output",
-      outputDataBlobPrefix: prefix,
-      jobParameters: {
-        reporting_site: "https://example.com",
-        output_domain_bucket_name: "domains",
-        output_domain_blob_prefix: "domain"
-      }
-    })
+    await generateReports()
     const results = []
     for (const prefix of ["first", "second"]) {
-      const { job } = await engine.submit("aggregation", parameters(prefix))
+      const { job } = await engine.submit("aggregation", aggregationOf(prefix))
       results.push((await engine.wait(job.id)).outcome)
     }
     expect(results).toMatchObject([
@@ -207,6 +221,56 @@ describe("createEngine", () => {
     expect(await engine.output(job.id, "size")).toEqual({ key: "size", data: 4 })
     expect(announced).toContain(job.id)
   })
+})
+
+/** The host's own services of everything that is kept in `sotto.db`, over those in memory. */
+const hosted = async (): Promise<Required<Pick<EngineOptions, "store" | "records" | "ledger" | "ledgerKeys">>> => {
+  const layers = Layer.mergeAll(layerMemoryJobStore(), layerMemoryRecords(), layerMemoryBudgetLedger()).pipe(
+    Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS))
+  )
+  const services = await ManagedRuntime.make(layers).context()
+  /** Methods and values that are effects, as methods with Promises. */
+  const promised = <T>(service: object, more: object = {}): T =>
+    new Proxy(service, {
+      get: (target, name) => {
+        if (name in more) return Reflect.get(more, name)
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member === "function") {
+          return (...args: ReadonlyArray<unknown>) => Effect.runPromise(Reflect.apply(member, target, args))
+        }
+        return Effect.isEffect(member) ? () => Effect.runPromise(member as Effect.Effect<unknown>) : member
+      }
+    }) as T
+  const { noiseKeys, activeNoiseKeyId, ...raw } = LEDGER_TEST_KEYS
+  const noiseKey = async (id: string) => ({ id, key: noiseKeys.get(id) ?? raw.fingerprintKey })
+  return {
+    store: promised(Context.get(services, JobStore)),
+    records: promised(Context.get(services, Records)),
+    ledger: promised(Context.get(services, BudgetLedger), { identity: async (made: unknown) => made }),
+    ledgerKeys: promised(Context.get(services, LedgerKeys), {
+      ledgerId: async () => raw.ledgerId,
+      fingerprintKey: async () => raw.fingerprintKey,
+      activeNoiseKey: () => noiseKey(activeNoiseKeyId),
+      noiseKey
+    })
+  }
+}
+
+describe("an engine over the host's store, records and ledger", () => {
+  it("works and pays without a sotto.db", async () => {
+    const host = await hosted()
+    const spend = vi.spyOn(host.ledger, "spend")
+    const engine = await open({ ...host, kinds: [double] })
+    const { job } = await engine.submit("double", 4)
+    expect((await engine.wait(job.id)).outcome).toEqual({ _tag: "Succeeded", result: 8 })
+    await generateReports()
+    const aggregation = await engine.submit("aggregation", aggregationOf("first"))
+    expect((await engine.wait(aggregation.job.id)).outcome).toMatchObject({ result: { budget: { use: "Charged" } } })
+    expect(spend).toHaveBeenCalledTimes(1)
+    await engine.pause("double")
+    expect(await host.records.scan({ collection: "paused-kinds", tenant: "engine", prefix: "" }, null, 9)).toHaveLength(1)
+    expect((await readdir(folder)).filter((name) => name.startsWith("sotto.db"))).toEqual([])
+  }, 30_000)
 })
 
 describe("defineKind", () => {

@@ -1,19 +1,50 @@
-import type { Head } from "@sotto/core/budget"
+import {
+  acceptRollback,
+  emptyLedger,
+  type Head,
+  type Ledger,
+  LEDGER_POLICY,
+  type LedgerIdentity,
+  type LedgerPolicy,
+  purge,
+  remainingOf,
+  scopeOf,
+  spend,
+  type SpendRequest,
+  viewOf
+} from "@sotto/core/budget"
+import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { JobQueue } from "@sotto/core/ports/JobQueue"
 import { JobStore } from "@sotto/core/ports/JobStore"
+import { Records } from "@sotto/core/ports/Records"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import {
+  layerPromisedBudgetLedger,
   layerPromisedJobQueue,
   layerPromisedJobStore,
   layerPromisedKeyRing,
   layerPromisedLedgerKeys,
-  type PromisedJobStore
+  layerPromisedRecords,
+  type PromisedBudgetLedger,
+  type PromisedJobStore,
+  type PromisedRecords
 } from "@sotto/local"
-import { checkLaw, keyRingLaws, LEDGER_TEST_KEYS, ledgerKeysLaws } from "@sotto/testkit"
+import { layerMemoryLedgerKeys, layerMemoryRecords } from "@sotto/memory"
+import {
+  checkLaw,
+  keyRingLaws,
+  layerLawClock,
+  LEDGER_TEST_KEYS,
+  ledgerKeysLaws,
+  LedgerLab,
+  ledgerLaws,
+  recordsLaws
+} from "@sotto/testkit"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 
 const failure = (code: string): Error => Object.assign(new Error(`It is ${code}.`), { code })
 
@@ -65,6 +96,178 @@ describe("a host's key ring", () => {
   it.each(keyRingLaws(held).map((law) => [law.id, law] as const))("keeps the law %s", (_, law) =>
     checkLaw(law, Layer.suspend(make), { runs: 20 })
   )
+})
+
+/** A ledger with Promises over the pure transitions of core; `identity` is what it was stamped with. */
+class HostLedger implements PromisedBudgetLedger {
+  readonly capabilities = { durable: false }
+  readonly #policy: LedgerPolicy
+  readonly #kept: { ledger: Ledger | undefined }
+  constructor(kept: { ledger: Ledger | undefined }, policy: Partial<LedgerPolicy> = {}) {
+    this.#kept = kept
+    this.#policy = { ...LEDGER_POLICY, ...policy }
+  }
+  get #ledger(): Ledger {
+    if (this.#kept.ledger === undefined) throw new Error("identity comes first")
+    return this.#kept.ledger
+  }
+  #step<A>([next, answer]: readonly [Ledger, A]): A {
+    this.#kept.ledger = next
+    return answer
+  }
+  identity = async (made: LedgerIdentity) => (this.#kept.ledger ??= emptyLedger(made)).identity
+  spend = async (request: SpendRequest) => this.#step(spend(this.#ledger, this.#policy, request, Date.now()))
+  remaining: PromisedBudgetLedger["remaining"] = async (scope, units) =>
+    remainingOf(viewOf(this.#ledger, scope), this.#policy, units)
+  history: PromisedBudgetLedger["history"] = async (scope, after, limit) =>
+    scopeOf(this.#ledger, scope).spends.slice(after, after + limit)
+  units: PromisedBudgetLedger["units"] = async (scope, after, limit) =>
+    [...scopeOf(this.#ledger, scope).units.values()]
+      .filter(({ id }) => after === undefined || id > after)
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      .slice(0, limit)
+  scopes = async () => [...this.#ledger.scopes.keys()].toSorted()
+  purge = async (scope: string, beforeHour: number) => this.#step(purge(this.#ledger, scope, beforeHour))
+  floor = async (scope: string) => scopeOf(this.#ledger, scope).floor
+  acceptRollback = async (scope: string, lost: Head, reason: string) =>
+    this.#step(acceptRollback(this.#ledger, scope, lost, reason, Date.now()))
+  rollbacks = async (scope: string) => scopeOf(this.#ledger, scope).rollbacks
+  head = async (scope: string) => viewOf(this.#ledger, scope).head
+}
+
+describe("a host's budget ledger", () => {
+  const keys = layerMemoryLedgerKeys(LEDGER_TEST_KEYS)
+  const subject = Layer.unwrap(
+    Effect.sync(() => {
+      const kept = { ledger: undefined }
+      const open = (policy: Partial<LedgerPolicy> = {}) =>
+        layerPromisedBudgetLedger(new HostLedger(kept, policy)).pipe(Layer.provide(keys), Layer.orDie)
+      const reopen: LedgerLab["Service"]["reopen"] = (policy) =>
+        Effect.map(Layer.build(open(policy)), (context) => Context.get(context, BudgetLedger))
+      return Layer.merge(open(), Layer.succeed(LedgerLab, LedgerLab.of({ reopen })))
+    })
+  )
+  it.each(ledgerLaws.map((law) => [law.id, law] as const))("keeps the law %s", async (_, law) => {
+    await checkLaw(law, subject, { runs: 30, seed: 3 })
+  })
+
+  const request = {
+    scope: "s",
+    spender: "job",
+    fingerprint: "ab".repeat(32),
+    charge: "exclusive",
+    epsilon: 1,
+    reports: 1,
+    units: [{ id: "cd".repeat(32), hour: 1, origin: "https://a.example" }],
+    noiseKeyId: "noise-a",
+    kcv: "ef".repeat(8),
+    asOf: 1
+  } as unknown as SpendRequest
+  const receipt = {
+    scope: "s",
+    sequence: 1,
+    fingerprint: request.fingerprint,
+    noiseKeyId: "noise-a",
+    kcv: request.kcv,
+    chargedAt: 1
+  }
+  const answering = (change: Partial<Record<keyof PromisedBudgetLedger, () => Promise<unknown>>>) =>
+    Object.assign(new HostLedger({ ledger: undefined }), change) as PromisedBudgetLedger
+  const using = <A, E>(ledger: PromisedBudgetLedger, body: (port: BudgetLedger["Service"]) => Effect.Effect<A, E>) =>
+    Effect.runPromise(
+      Effect.result(Effect.provide(BudgetLedger.use(body), Layer.provide(layerPromisedBudgetLedger(ledger), keys)))
+    )
+
+  it.each([
+    ["another question", { _tag: "Charged", receipt: { ...receipt, fingerprint: "00".repeat(32) } }],
+    ["another scope", { _tag: "Replayed", receipt: { ...receipt, scope: "t" } }],
+    ["nothing, though there are units", { _tag: "Nothing", receipt: { ...receipt, sequence: undefined } }],
+    ["a charge without a place in the chain", { _tag: "Charged", receipt: { ...receipt, sequence: undefined } }],
+    ["a key check that is none", { _tag: "Charged", receipt: { ...receipt, kcv: "?" } }],
+    ["exhaustion of no unit", { _tag: "Exhausted", units: [] }],
+    ["nonsense", { _tag: "Paid" }]
+  ])("is not believed when it answers for %s", async (_, answer) => {
+    const given = JSON.parse(JSON.stringify(answer))
+    expect(await using(answering({ spend: async () => given }), (port) => port.spend(request))).toMatchObject({
+      failure: { _tag: "LedgerUnavailable", because: "io", message: expect.stringContaining("correct the adapter") }
+    })
+  })
+
+  it("is believed when it answers for the question that was asked", async () => {
+    const answer = { _tag: "Charged", receipt }
+    expect(await using(answering({ spend: async () => answer }), (port) => port.spend(request))).toMatchObject({
+      success: answer
+    })
+  })
+
+  it("is refused when it was stamped with other keys", async () => {
+    const identity = async () => ({ ledgerId: "00".repeat(16), fingerprintKcv: "00".repeat(8) })
+    expect(await using(answering({ identity }), (port) => port.scopes)).toMatchObject({
+      failure: { _tag: "LedgerMismatch" }
+    })
+  })
+
+  it("says by its code why it cannot answer", async () => {
+    const busy = answering({ spend: () => Promise.reject(failure("busy")) })
+    expect(await using(busy, (port) => port.spend(request))).toMatchObject({
+      failure: { _tag: "LedgerUnavailable", because: "busy", message: "It is busy." }
+    })
+  })
+})
+
+describe("a host's records", () => {
+  /** Records with Promises over those in memory, on the clock of the laws. */
+  const subject = Layer.effect(
+    Records,
+    Effect.gen(function* () {
+      const records = yield* Records
+      const run = Effect.runPromiseWith(yield* Effect.context<never>())
+      const host: PromisedRecords = {
+        capabilities: records.capabilities,
+        get: (id) => run(records.get(id)),
+        put: (one) => run(records.put(one)),
+        delete: (id, expectVersion) => run(records.delete(id, expectVersion)),
+        scan: (place, after, limit) => run(records.scan(place, after, limit))
+      }
+      return Context.get(yield* Layer.build(layerPromisedRecords(host)), Records)
+    })
+  ).pipe(Layer.provide(Layer.suspend(() => layerMemoryRecords())), Layer.provideMerge(layerLawClock))
+  it.each(recordsLaws.map((law) => [law.id, law] as const))("keep the law %s", async (_, law) => {
+    await checkLaw(law, subject, { runs: 50, seed: 3 })
+  })
+
+  const id = { collection: "c", tenant: "t", key: "k" }
+  const using = <A, E>(answer: () => Promise<unknown>, body: (port: Records["Service"]) => Effect.Effect<A, E>) => {
+    const host = { capabilities: { durable: false }, get: answer, put: answer, delete: answer, scan: answer }
+    return Effect.runPromise(
+      Effect.result(Effect.provide(Records.use(body), layerPromisedRecords(host as unknown as PromisedRecords)))
+    )
+  }
+  const record = { key: "other", version: 1, bytes: Uint8Array.of(1), expiresAt: null }
+  const put = { ...id, bytes: new Uint8Array(65_537), expectVersion: null, expiresAt: null }
+
+  it.each<readonly [string, unknown, (port: Records["Service"]) => Effect.Effect<unknown, unknown>, string]>([
+    ["get with another record", record, (port) => port.get(id), "asked for"],
+    ["get with text for bytes", { ...record, key: "k", bytes: "x" }, (port) => port.get(id), "correct the adapter"],
+    ["put without a version", { _tag: "Put" }, (port) => port.put({ ...put, bytes: new Uint8Array() }), "put"],
+    ["delete with nothing", undefined, (port) => port.delete(id, "any"), "delete"],
+    ["scan with one record", record, (port) => port.scan({ ...id, prefix: "" }, null, 10), "list"]
+  ])("are told when they answer %s", async (_, answer, body, said) => {
+    expect(await using(async () => answer, body)).toMatchObject({
+      failure: { _tag: "RecordsUnavailable", because: "io", message: expect.stringContaining(said) }
+    })
+  })
+
+  it("are never given a record that is too large", async () => {
+    const asked = vi.fn<() => Promise<unknown>>()
+    expect(await using(asked, (port) => port.put(put))).toMatchObject({ failure: { _tag: "RecordTooLarge" } })
+    expect(asked).not.toHaveBeenCalled()
+  })
+
+  it("say by their code why they cannot answer", async () => {
+    const full = () => Promise.reject(failure("full"))
+    expect(await using(full, (port) => port.get(id))).toMatchObject({ failure: { because: "full" } })
+  })
 })
 
 describe("a host's store of jobs", () => {
