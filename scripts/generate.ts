@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as prettier from "prettier"
 import { commandLinePage } from "./generate/CommandLinePage.ts"
+import { configSchemaFile, configurationPage } from "./generate/ConfigurationPage.ts"
 import { jobsDiagramsPage } from "./generate/JobsDiagramsPage.ts"
 import { packagesPage } from "./generate/PackagesPage.ts"
 import { root } from "./support/Project.ts"
@@ -15,8 +16,11 @@ import { root } from "./support/Project.ts"
 /** File, relative to the root → its text before formatting. */
 const generators: Readonly<Record<string, () => string | Promise<string>>> = {
   "docs/cli.md": commandLinePage,
+  "docs/configuration.md": configurationPage,
   "docs/jobs-diagrams.md": jobsDiagramsPage,
-  "docs/packages.md": packagesPage
+  "docs/packages.md": packagesPage,
+  "docs/sotto.schema.json": configSchemaFile,
+  "packages/sotto/sotto.schema.json": configSchemaFile
 }
 
 /** Each generated file with the text it should have, formatted as the rest of the project is. */
