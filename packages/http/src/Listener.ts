@@ -1,1 +1,125 @@
-export {}
+/**
+ * The server behind a socket of Node.
+ *
+ * It listens when everything is built, so that no request waits for routes that are still to come; and it stops by
+ * drainage: no new connections, streams and long waits end, what is being answered is answered, for as long as the limit.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { Http } from "./Http.ts"
+
+export interface ListenOptions {
+  /** Default `127.0.0.1`: this machine only. */
+  readonly host?: string
+  /** 0: any that is free. */
+  readonly port: number
+  /** How long answers may take after the stop has begun; default 10 000. */
+  readonly drainMs?: number
+  /** How long the head of a request may take, and the whole request; default 30 000 and 120 000. */
+  readonly headMs?: number
+  readonly requestMs?: number
+  /** How long an idle connection is kept; default 30 000. */
+  readonly idleMs?: number
+}
+
+/** The socket cannot be opened. */
+export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
+
+/** A server that listens. */
+export class Listener extends Context.Service<
+  Listener,
+  {
+    readonly host: string
+    readonly port: number
+    /** E.g. `http://127.0.0.1:8080`. */
+    readonly url: string
+    /** Connections that are open now. */
+    readonly connections: Effect.Effect<number>
+  }
+>()("@sotto/http/Listener") {}
+
+export const layerListener = (options: ListenOptions): Layer.Layer<Listener, ListenFailed, Http> =>
+  Layer.effect(
+    Listener,
+    Effect.gen(function* () {
+      const { host = "127.0.0.1", port, drainMs = 10_000 } = options
+      const http = yield* Http
+      const scope = yield* Effect.scope
+      // Closed last: what is still being answered then is interrupted.
+      const requests = yield* Scope.fork(scope)
+      const handler = yield* NodeHttpServer.makeHandler(http.answer, { scope: requests }).pipe(
+        Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
+      )
+      const open = new Set<ServerResponse>()
+      let stopping = false
+      const server = yield* Effect.acquireRelease(
+        listen({ ...options, host, port }, (request, response) => {
+          open.add(response)
+          if (stopping) response.shouldKeepAlive = false
+          response.once("close", () => {
+            open.delete(response)
+            if (stopping) server.closeIdleConnections()
+          })
+          handler(request, response)
+        }),
+        (server) =>
+          Effect.gen(function* () {
+            stopping = true
+            for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false
+            const closed = Effect.callback<void>((resume) => {
+              server.close(() => resume(Effect.void))
+              server.closeIdleConnections()
+            })
+            yield* http.drain
+            yield* Effect.timeoutOrElse(closed, { duration: drainMs, orElse: () => Effect.void })
+            yield* Scope.close(requests, Exit.void)
+            server.closeAllConnections()
+          })
+      )
+      const address = server.address()
+      const bound = typeof address === "object" && address !== null ? address.port : port
+      return {
+        host,
+        port: bound,
+        url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
+        connections: Effect.callback<number>((resume) => {
+          server.getConnections((_, count) => resume(Effect.succeed(count ?? 0)))
+        })
+      }
+    })
+  )
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+const listen = (
+  { host, port, headMs = 30_000, requestMs = 120_000, idleMs = 30_000 }: ListenOptions & { readonly host: string },
+  answer: Answer
+): Effect.Effect<Server, ListenFailed> =>
+  Effect.callback((resume) => {
+    const server = createServer(
+      {
+        headersTimeout: headMs,
+        requestTimeout: requestMs,
+        keepAliveTimeout: idleMs,
+        connectionsCheckingInterval: 1_000
+      },
+      answer
+    )
+    server.once("error", (error) =>
+      resume(
+        Effect.fail(
+          new ListenFailed({
+            message: `Cannot listen on ${host}:${port} (${error.message}). Choose another host or port.`
+          })
+        )
+      )
+    )
+    server.listen(port, host, () => resume(Effect.succeed(server)))
+  })

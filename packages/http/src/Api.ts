@@ -1,0 +1,27 @@
+/**
+ * All interfaces of the server as one API.
+ *
+ * A group is declared and handled in a module of its own: endpoints with the annotation `Operation`, the middleware
+ * `Guard`, and a layer made for `apiOf(group)`. One that speaks of errors in its own way is annotated with `ErrorForm`.
+ * Adding a group is a line in `Api` and a line in `layerGroups`.
+ */
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Layer from "effect/Layer"
+import { withDocument } from "./Document.ts"
+import { layerSystem, System } from "./v1/System.ts"
+
+export const Api = withDocument(
+  HttpApi.make("sotto")
+    .add(System)
+    .annotateMerge(
+      OpenApi.annotations({
+        title: "Sotto",
+        version: "1",
+        description: "Jobs over HTTP: private aggregations and whatever else the server's kinds do."
+      })
+    )
+)
+
+/** The handlers of every group. */
+export const layerGroups = Layer.mergeAll(layerSystem)

@@ -1,0 +1,125 @@
+/**
+ * The server as one effect that answers requests, for any host: in process, as a web handler, or behind a listener.
+ */
+import { Entropy } from "@sotto/core/ports/Entropy"
+import type { EngineServices } from "@sotto/engine"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import type { Scope } from "effect/Scope"
+import type { Authentication } from "./access/Authentication.ts"
+import type { Tenants } from "./access/Tenants.ts"
+import type { Tokens } from "./access/Tokens.ts"
+import { Api, layerGroups } from "./Api.ts"
+import { Draining, layerDraining } from "./front/Draining.ts"
+import { front, type FrontOptions } from "./front/Front.ts"
+import { routesOf } from "./front/Routes.ts"
+import { layerGuard } from "./Operation.ts"
+import { Pages } from "./v1/System.ts"
+
+export interface HttpOptions extends FrontOptions {
+  /** Whether `/docs` shows the API to people; default true. Built when it is first looked at. */
+  readonly docs?: boolean
+}
+
+/** Who may ask, and who the tenants are. */
+export type Access = Authentication | Tenants | Tokens
+
+/** The whole server. */
+export class Http extends Context.Service<
+  Http,
+  {
+    /** Answers a request; never fails. */
+    readonly answer: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest | Scope>
+    /** Streams and long waits end; `/readyz` says that the server is about to stop. */
+    readonly drain: Effect.Effect<void>
+  }
+>()("@sotto/http/Http") {}
+
+/** Ids, keys and tokens are longer than the router expects of a segment. */
+const LONGEST_SEGMENT = 2_000
+
+export const layerHttp = (options: HttpOptions = {}): Layer.Layer<Http, never, EngineServices | Access> =>
+  Layer.effect(
+    Http,
+    Effect.gen(function* () {
+      const entropy = yield* Entropy
+      const draining = yield* Draining
+      const routes = HttpApiBuilder.layer(Api).pipe(
+        Layer.provide(layerGroups),
+        Layer.provide(layerGuard),
+        Layer.provide(Layer.effect(Pages, pagesOf(options))),
+        Layer.provide(HttpServer.layerServices)
+      )
+      const router = yield* HttpRouter.toHttpEffect(routes).pipe(
+        Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: LONGEST_SEGMENT })
+      )
+      const answer = front(routesOf(Api), options)(router)
+      return {
+        answer: Effect.provideService(answer, Entropy, entropy),
+        drain: draining.begin
+      }
+    })
+  ).pipe(Layer.provide(layerDraining))
+
+/** Scripts and styles of the page are part of it; nothing is loaded from elsewhere. */
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; " +
+  "font-src data:; connect-src 'self'; worker-src blob:; frame-ancestors 'none'"
+
+const pagesOf = Effect.fnUntraced(function* ({ docs = true }: HttpOptions) {
+  const page = yield* Effect.cached(
+    Effect.scoped(
+      Effect.flatMap(
+        HttpRouter.toHttpEffect(HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } })),
+        (router) => router
+      )
+    ).pipe(Effect.map(HttpServerResponse.setHeader("content-security-policy", DOCS_POLICY)), Effect.orDie)
+  )
+  return {
+    document: yield* Effect.cached(Effect.sync((): unknown => OpenApi.fromApi(Api))),
+    docs: docs ? (page as Effect.Effect<HttpServerResponse.HttpServerResponse>) : undefined
+  }
+})
+
+/** The front traces requests itself: without their addresses, which may hold tokens. */
+export const layerOwnTraces: Layer.Layer<never> = Layer.succeed(HttpMiddleware.TracerDisabledWhen)(() => true)
+
+export interface WebHandler {
+  /** Never rejects, unless the layer could not be built. */
+  readonly handler: (request: Request) => Promise<Response>
+  /** Ends streams and long waits, and closes what the layer opened. */
+  readonly dispose: () => Promise<void>
+}
+
+/** The server as a function of the web's own requests and responses, which every host has a way to mount. */
+export const toWebHandler = <E>(layer: Layer.Layer<Http, E>): WebHandler => {
+  let drain: Effect.Effect<void> = Effect.void
+  const { handler, dispose } = HttpEffect.toWebHandlerLayerWith(Layer.merge(layer, layerOwnTraces), {
+    toHandler: (context) =>
+      Effect.sync(() => {
+        const http = Context.get(context, Http)
+        drain = http.drain
+        return http.answer
+      })
+  })
+  return {
+    handler: (request) => handler(request),
+    dispose: () =>
+      Effect.runPromise(
+        Effect.andThen(
+          Effect.suspend(() => drain),
+          Effect.promise(dispose)
+        )
+      )
+  }
+}
