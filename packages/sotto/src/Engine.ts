@@ -50,6 +50,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
 import { aborted, problemOf, valueOf } from "./Border.ts"
 import { type DefinedKind, handlerOf } from "./Kind.ts"
+import { layerLog, type Log } from "./Log.ts"
 
 /**
  * Where things are and who keeps them. What is not given is kept on files in `folder`; of the options `store`, `records`
@@ -80,6 +81,8 @@ export interface EngineOptions {
   readonly concurrency?: number
   /** Threads that open reports; default: one for each core. */
   readonly lanes?: number
+  /** The least level of what goes to stderr (`info` unless told), or who is given every entry. */
+  readonly log?: Log
 }
 
 export interface CallOptions {
@@ -175,7 +178,7 @@ const layersOf = (options: EngineOptions) => {
     Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports)),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
     (all) => Layer.unwrap(Effect.as(madeKeys(options, files), all)),
-    Layer.provideMerge(layerSystemEntropy)
+    Layer.provideMerge(Layer.merge(layerSystemEntropy, layerLog(options.log)))
   )
 }
 

@@ -16,6 +16,7 @@ import {
   JobFailed,
   type KindHandler
 } from "@sotto/engine"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -143,10 +144,13 @@ export const defineKind = <P, R extends Plain>(definition: KindDefinition<P, R>)
   return {
     name,
     [HANDLER]: handle(kind, (job) =>
-      Effect.tryPromise({
-        try: async (signal) => ((await run(handled(job, read(job.parameters), signal))) ?? null) as Schema.Json,
-        catch: (error) => error
-      }).pipe(
+      Effect.contextWith((services) =>
+        Effect.tryPromise({
+          try: async (signal) =>
+            ((await run(handled(job, read(job.parameters), signal, services))) ?? null) as Schema.Json,
+          catch: (error) => error
+        })
+      ).pipe(
         Effect.catch((error) =>
           error instanceof JobError
             ? Effect.fail(
@@ -165,10 +169,16 @@ export const defineKind = <P, R extends Plain>(definition: KindDefinition<P, R>)
   }
 }
 
-const handled = <P>(job: JobContext<unknown>, parameters: P, signal: AbortSignal): HandledJob<P> => {
+const handled = <P>(
+  job: JobContext<unknown>,
+  parameters: P,
+  signal: AbortSignal,
+  services: Context.Context<never>
+): HandledJob<P> => {
+  const run = Effect.runPromiseExitWith(services)
   const { tenant, id, epoch, session, failures, createdAt } = job
   const promise = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
-    valueOf(await Effect.runPromiseExit(effect, { signal }), signal)
+    valueOf(await run(effect, { signal }), signal)
   return {
     tenant,
     id,

@@ -9,6 +9,7 @@ export {
   type KindDefinition,
   type Read
 } from "./Kind.ts"
+export type { Log, LogEntry } from "./Log.ts"
 export { SottoError } from "./SottoError.ts"
 export type {
   PromisedBlobStore,

@@ -268,7 +268,9 @@ describe("an engine over the host's store, records and ledger", () => {
     expect((await engine.wait(aggregation.job.id)).outcome).toMatchObject({ result: { budget: { use: "Charged" } } })
     expect(spend).toHaveBeenCalledTimes(1)
     await engine.pause("double")
-    expect(await host.records.scan({ collection: "paused-kinds", tenant: "engine", prefix: "" }, null, 9)).toHaveLength(1)
+    expect(await host.records.scan({ collection: "paused-kinds", tenant: "engine", prefix: "" }, null, 9)).toHaveLength(
+      1
+    )
     expect((await readdir(folder)).filter((name) => name.startsWith("sotto.db"))).toEqual([])
   }, 30_000)
 })
