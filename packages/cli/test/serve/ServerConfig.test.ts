@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs"
 import { isAbsolute } from "node:path"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { configSchema, readConfig, readSecret, settingsOf } from "../../src/serve/ServerConfig.ts"
-import { temporary } from "../support/Sotto.ts"
+import { type Document, temporary } from "../support/Sotto.ts"
 
 const { path, remove } = temporary()
 afterAll(remove)
@@ -86,16 +86,16 @@ describe("sotto.json", () => {
 
   it("has a JSON schema that describes every field and allows no others", () => {
     const undescribed: Array<string> = []
-    const look = (part: Readonly<Record<string, never>>, place: string): void => {
-      for (const [name, field] of Object.entries<Readonly<Record<string, never>>>(part["properties"] ?? {})) {
+    const look = (part: Document, place: string): void => {
+      for (const [name, field] of Object.entries<Document>(part["properties"] ?? {})) {
         if (field["description"] === undefined && name !== "type") undescribed.push(`${place}${name}`)
         look(field, `${place}${name}.`)
       }
       if (part["type"] === "object" && part["additionalProperties"] === undefined) undescribed.push(`${place}*`)
-      for (const inner of [part["items"], ...Object.values(part["patternProperties"] ?? {}), ...(part["anyOf"] ?? [])])
-        if (inner !== undefined) look(inner, `${place}*.`)
+      const inside = [part["items"] ?? [], Object.values(part["patternProperties"] ?? {}), part["anyOf"] ?? []].flat()
+      for (const inner of inside) look(inner, `${place}*.`)
     }
-    look(configSchema() as never, "")
+    look(configSchema(), "")
     expect(undescribed).toEqual([])
   })
 })
