@@ -10,10 +10,11 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Layer from "effect/Layer"
 import { withDocument } from "./Document.ts"
 import { layerSystem, System } from "./v1/System.ts"
+import { layerV1Alpha, V1Alpha } from "./v1alpha/V1Alpha.ts"
 
 export const Api = withDocument(
   HttpApi.make("sotto")
-    .add(System)
+    .add(System, V1Alpha)
     .annotateMerge(
       OpenApi.annotations({
         title: "Sotto",
@@ -24,4 +25,4 @@ export const Api = withDocument(
 )
 
 /** The handlers of every group. */
-export const layerGroups = Layer.mergeAll(layerSystem)
+export const layerGroups = Layer.mergeAll(layerSystem, layerV1Alpha)

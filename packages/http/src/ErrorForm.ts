@@ -8,13 +8,19 @@ import * as Context from "effect/Context"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type Problem, PROBLEM_TYPE } from "./Problem.ts"
 
+/** What a problem is about: method and path (without the query) as they were sent. */
+export interface Asked {
+  readonly method: string
+  readonly path: string
+}
+
 export class ErrorForm extends Context.Service<
   ErrorForm,
   {
     /** Whether a path (without the query) belongs to the interface, also if it serves nothing there. */
     owns(path: string): boolean
     /** The answer; the front adds headers such as `allow` and `retry-after`. */
-    render(problem: Problem): HttpServerResponse.HttpServerResponse
+    render(problem: Problem, asked: Asked): HttpServerResponse.HttpServerResponse
   }
 >()("@sotto/http/ErrorForm") {}
 

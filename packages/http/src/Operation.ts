@@ -39,7 +39,10 @@ export interface Example {
 
 export interface OperationRules {
   readonly audience: Audience
-  /** The types of its answers, the one that is given when the client does not care first; JSON if absent. */
+  /**
+   * The types of its answers, the one that is given when the client does not care first; JSON if absent. Empty: it answers
+   * as it does, whatever the client accepts.
+   */
   readonly produces?: ReadonlyArray<string>
   readonly example?: Example
 }
@@ -87,11 +90,11 @@ export const layerGuard: Layer.Layer<Guard, never, Authentication | Tenants> = L
         current.form = form
         yield* Effect.annotateCurrentSpan("http.route", endpoint.path)
         const refuse = (said: Problem, headers: Readonly<Record<string, string>> = {}) =>
-          Effect.succeed(HttpServerResponse.setHeaders(form.render(said), headers))
+          Effect.succeed(HttpServerResponse.setHeaders(form.render(said, current.asked), headers))
 
         const rules = Context.getOrUndefined(endpoint.annotations, Operation)
         const produces = rules?.produces ?? JSON_TYPES
-        const wants = preferred(request.headers["accept"], produces)
+        const wants = produces.length === 0 ? "" : preferred(request.headers["accept"], produces)
         if (wants === undefined) {
           return yield* refuse(problem("not-acceptable", `Accept one of: ${produces.join(", ")}.`))
         }

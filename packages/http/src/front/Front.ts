@@ -50,6 +50,7 @@ export const front =
       const current: RequestNotes = {
         id: yield* requestId(request.headers["x-request-id"]),
         at: yield* Clock.currentTimeMillis,
+        asked: { method: request.method, path },
         route: undefined,
         form: routes.formAt(path)
       }
@@ -111,16 +112,16 @@ const refused = <E>(cause: Cause.Cause<E | Problem>, path: string, routes: Route
   Effect.gen(function* () {
     // Who went away gets no answer; a server that stops answers what it can.
     if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
-    const { form } = yield* CurrentRequest
+    const { form, asked } = yield* CurrentRequest
     for (const reason of cause.reasons) {
       const error: unknown = reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : undefined
       if (HttpServerResponse.isHttpServerResponse(error)) return error
       const known = knownProblem(error, path, routes)
       if (known === undefined) continue
-      return HttpServerResponse.setHeaders(form.render(known), headersOf(known, path, routes))
+      return HttpServerResponse.setHeaders(form.render(known, asked), headersOf(known, path, routes))
     }
     yield* Effect.logError("A request failed in an unforeseen way.", cause)
-    return form.render(internal)
+    return form.render(internal, asked)
   })
 
 const internal: Problem = problem(
@@ -187,13 +188,16 @@ const headersOf = ({ status }: Problem, path: string, routes: Routes): Readonly<
 const withBody = (
   response: HttpServerResponse.HttpServerResponse,
   path: string,
-  { form }: RequestNotes,
+  { form, asked }: RequestNotes,
   routes: Routes
 ): HttpServerResponse.HttpServerResponse => {
   const { status, body } = response
   if (status < 400 || !(body._tag === "Empty" || body.contentType?.startsWith("text/plain") === true)) return response
   const said = BARE[status] ?? (status < 500 ? BARE[400] : internal) ?? internal
-  return HttpServerResponse.setHeaders(form.render(said), { ...response.headers, ...headersOf(said, path, routes) })
+  return HttpServerResponse.setHeaders(form.render(said, asked), {
+    ...response.headers,
+    ...headersOf(said, path, routes)
+  })
 }
 
 const BARE: Readonly<Record<number, Problem>> = {

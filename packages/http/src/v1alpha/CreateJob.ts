@@ -2,6 +2,7 @@ import { type Parameters, parseParameters, parseRequest, type AggregationRequest
 import { aggregationKind, Engine } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import { ownsBucket, ownsSite, type Tenant } from "../access/Tenants.ts"
+import type { AggregationRules } from "../AggregationRules.ts"
 import {
   alreadyExists,
   answer,
@@ -10,13 +11,6 @@ import {
   invalidArgument,
   permissionDenied
 } from "./FlatAnswer.ts"
-
-export interface V1AlphaSettings {
-  /** The site of an origin by the public suffix list; `undefined` when it has none. */
-  readonly siteOf: (origin: string) => string | undefined
-  /** The workers publish every key of a job that names no output domain, so none is asked for. */
-  readonly domainOptional?: boolean
-}
 
 /**
  * Submits the aggregation that a body asks for; its `job_request_id` becomes the job's key.
@@ -28,7 +22,7 @@ export interface V1AlphaSettings {
 export const createJob = Effect.fn("v1alpha.createJob")(function* (
   body: string,
   tenant: Tenant,
-  { siteOf, domainOptional = false }: V1AlphaSettings
+  { siteOf, domainOptional }: AggregationRules
 ) {
   const request = parseRequest(body)
   if ("_tag" in request) return invalidArgument(request.reason, request.message)
@@ -59,7 +53,7 @@ const foreignIn = (
   { inputDataBucketName, outputDataBucketName }: AggregationRequest,
   { reporter, outputDomain }: Parameters,
   tenant: Tenant,
-  siteOf: V1AlphaSettings["siteOf"]
+  siteOf: AggregationRules["siteOf"]
 ): string | undefined => {
   if (!ownsSite(tenant, reporter, siteOf)) {
     return reporter._tag === "Site"

@@ -14,7 +14,6 @@ describe("createJob", () => {
         const { engine } = yield* idle(ports)
         expect(yield* calls(engine).create()).toEqual({
           status: 202,
-          headers: { "content-type": "application/json" },
           body: "{\n}"
         })
         const { rows } = yield* engine.list("acme", { key: "request-1" }, null, 10)

@@ -40,7 +40,7 @@ export const calls = (engine: Engine["Service"]) => ({
       Effect.provideService(Engine, engine)
     ),
   get: (query = "job_request_id=request-1", tenant = "acme"): Effect.Effect<FlatAnswer> =>
-    getJob(query, { tenant, name: "test", scope: { _tag: "All" } }).pipe(Effect.provideService(Engine, engine))
+    getJob(query, tenant).pipe(Effect.provideService(Engine, engine))
 })
 
 /** An engine that takes aggregations, with no one to run them. */
