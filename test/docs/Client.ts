@@ -16,10 +16,13 @@ export const translate = (tenant: string, text: string) =>
     // Ends behind the event with which the job ends.
     yield* engine.follow(tenant, job.id, 0).pipe(
       Stream.filter(({ _tag }) => _tag === "InputAsked"),
+      Stream.mapEffect(() => engine.get(tenant, job.id)),
+      // The event may be old: only what the job still waits for is a question.
+      Stream.filter(({ job: { awaiting } }) => awaiting?._tag === "Input" && awaiting.key === "review"),
       Stream.runForEach(() =>
         engine
           .giveInput(tenant, job.id, "review", { by: "Ada", approved: true })
-          // The event may be old: then the input is there, or the job has ended.
+          // Somebody else was faster, or the job has ended.
           .pipe(Effect.catchTag("CommandRefused", () => Effect.void))
       )
     )

@@ -30,8 +30,8 @@ const packing = defineKind({
 export const packOne = async (folder: string) => {
   await using engine = await createEngine({ folder, kinds: [packing] })
   const { job } = await engine.submit("packing", { item: "cup", count: 3 }, { tenant: "north", key: "order 7" })
-  for await (const { _tag } of engine.events(job.id, { tenant: "north" })) {
-    if (_tag === "InputAsked") await engine.giveInput(job.id, "address", "Lisbon", { tenant: "north" })
+  for await (const { key } of engine.questions(job.id, { tenant: "north" })) {
+    await engine.giveInput(job.id, key, "Lisbon", { tenant: "north" })
   }
   return (await engine.get(job.id, { tenant: "north" })).job.outcome
 }

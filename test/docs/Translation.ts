@@ -66,8 +66,7 @@ export const translationHandler = handle(translationKind, (job) =>
     const given = yield* job.input("review", { stage: "review" })
     const read = Schema.decodeUnknownOption(Review)(given)
     // Something else than a review: the input is rejected and asked for again.
-    const review =
-      read._tag === "Some" ? read.value : yield* Effect.andThen(job.input("review", { rejects: true }), Effect.never)
+    const review = read._tag === "Some" ? read.value : yield* job.input("review", { rejects: true })
     if (!review.approved) return yield* job.skip("The reviewer wants no translation.")
 
     return { text: String(draft), approvedBy: review.by }

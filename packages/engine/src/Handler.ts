@@ -58,6 +58,8 @@ export interface JobContext<P = Plain> {
   emitted(key: string): Effect.Effect<Plain | undefined>
   /** Runs `effect` and emits what it gives, unless that was done in this session: then gives what was emitted. */
   once<E, R>(key: string, effect: Effect.Effect<Plain, E, R>): Effect.Effect<Plain, E, R>
+  /** Rejects the input that is there: the job asks again and is parked, and the handler starts anew with another. */
+  input(key: string, options: InputOptions & { readonly rejects: true }): Effect.Effect<never>
   /** The input with this key. If it is not there, the job asks for it and is parked. */
   input(key: string, options?: InputOptions): Effect.Effect<Plain>
   /** What came of something that happens outside. If it has not ended, the job is parked until it has. */

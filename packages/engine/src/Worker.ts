@@ -166,7 +166,7 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
         const changed = yield* write(slot, { _tag: "Ask", epoch, key, stage, waitMs, rejects })
         if (changed.events.length > 0) return yield* leave(slot)
         return changed.job.inputs.find((input) => input.key === key)?.data ?? null
-      }),
+      }) as JobContext["input"],
       external: Effect.fnUntraced(function* (external, { data = null, waitMs = externalMs } = {}) {
         const changed = yield* write(slot, { _tag: "AskExternal", epoch, id: external, data, waitMs })
         if (changed.events.length > 0) return yield* leave(slot)

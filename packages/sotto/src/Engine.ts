@@ -1,8 +1,8 @@
 /** The engine for hosts that write Promises: jobs in, results and events out, adapters of their own if they like. */
-import { mkdirSync, existsSync } from "node:fs"
+import { mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { layerAggregator } from "@sotto/aggregator"
-import type { Job, JobEvent, OutputData, Plain } from "@sotto/core/job"
+import type { Awaiting, Job, JobEvent, OutputData, Plain } from "@sotto/core/job"
 import type { JobCursor, JobFilter, JobPage, JobTally } from "@sotto/core/ports/JobStore"
 import {
   aggregationHandler,
@@ -15,15 +15,7 @@ import {
   SERVICES,
   type SubmitRequest
 } from "@sotto/engine"
-import {
-  generateKeyPair,
-  generateLedgerKeys,
-  layerFileLedgerKeys,
-  layerFsBlobStore,
-  layerFsKeyRing,
-  layerSystemEntropy,
-  writeKeys
-} from "@sotto/fs"
+import { layerFileLedgerKeys, layerFsBlobStore, layerFsKeyRing, layerSystemEntropy } from "@sotto/fs"
 import {
   layerPromisedBlobStore,
   layerPromisedBudgetLedger,
@@ -32,6 +24,7 @@ import {
   layerPromisedKeyRing,
   layerPromisedLedgerKeys,
   layerPromisedRecords,
+  makeKeys,
   type PromisedBlobStore,
   type PromisedBudgetLedger,
   type PromisedJobQueue,
@@ -111,6 +104,11 @@ export interface SottoEngine extends AsyncDisposable {
   tally(options?: CallOptions): Promise<ReadonlyArray<JobTally>>
   /** The events behind number `after`, those that are there and those to come, until the job ends. */
   events(id: string, options?: CallOptions & { readonly after?: number }): AsyncIterable<JobEvent>
+  /**
+   * What the job asks for, from now on and each question once, for as long as it waits for the answer; until it ends. Who
+   * reads `events` from the start sees questions too that were answered long ago.
+   */
+  questions(id: string, options?: CallOptions): AsyncIterable<Question>
   /** Waits until the job has ended. */
   wait(id: string, options?: CallOptions): Promise<Job>
   /** An output of the present session. */
@@ -132,16 +130,10 @@ export interface SottoEngine extends AsyncDisposable {
   readonly [SERVICES]: unknown
 }
 
-const BUCKETS = { reports: "reports", domains: "domains", output: "output" }
+/** An input that a job waits for: `key` names it for `giveInput`. */
+export type Question = Omit<Extract<Awaiting, { readonly _tag: "Input" }>, "_tag">
 
-/** The keys in a folder, made if they are not there. A ledger whose keys are lost is refused when it is opened. */
-const madeKeys = Effect.fnUntraced(function* (
-  { keys, ledgerKeys }: EngineOptions,
-  files: { readonly keys: string; readonly ledgerKeys: string }
-) {
-  if (keys === undefined && !existsSync(files.keys)) yield* writeKeys(files.keys, [yield* generateKeyPair()])
-  if (ledgerKeys === undefined && !existsSync(files.ledgerKeys)) yield* generateLedgerKeys(files.ledgerKeys)
-})
+const BUCKETS = { reports: "reports", domains: "domains", output: "output" }
 
 const layersOf = (options: EngineOptions) => {
   const folder = resolve(options.folder)
@@ -151,6 +143,10 @@ const layersOf = (options: EngineOptions) => {
     Object.entries(options.buckets ?? BUCKETS).map(([name, place]) => [name, resolve(folder, place)])
   )
   const { store, blobs, keys, ledgerKeys, ledger, records, queue, kinds = [], concurrency = 4, lanes } = options
+  const made = {
+    ...(keys === undefined ? { keys: files.keys } : {}),
+    ...(ledgerKeys === undefined ? { ledgerKeys: files.ledgerKeys } : {})
+  }
   mkdirSync(folder, { recursive: true })
   if (blobs === undefined) for (const place of Object.values(buckets)) mkdirSync(place, { recursive: true })
 
@@ -177,7 +173,7 @@ const layersOf = (options: EngineOptions) => {
   return jobs.pipe(
     Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports)),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
-    (all) => Layer.unwrap(Effect.as(madeKeys(options, files), all)),
+    (all) => Layer.unwrap(Effect.as(makeKeys(made), all)),
     Layer.provideMerge(Layer.merge(layerSystemEntropy, layerLog(options.log)))
   )
 }
@@ -201,6 +197,16 @@ const facade = (services: Context.Context<EngineServices>, dispose: () => Promis
     return valueOf(await run(effect, signal === undefined ? {} : { signal }), signal)
   }
   const of = ({ tenant = "default" }: CallOptions = {}): string => tenant
+  const eventsOf: SottoEngine["events"] = async function* (id, options = {}) {
+    const { signal, after = 0 } = options
+    const events = engine.follow(of(options), id, after)
+    const stopped = signal === undefined ? events : Stream.interruptWhen(events, untilAborted(signal))
+    try {
+      yield* Stream.toAsyncIterableWith(stopped, services)
+    } catch (error) {
+      throw problemOf(error)
+    }
+  }
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= dispose())
   return {
@@ -212,14 +218,14 @@ const facade = (services: Context.Context<EngineServices>, dispose: () => Promis
     list: (filter = {}, options = {}) =>
       call(engine.list(of(options), filter, options.after ?? null, options.limit ?? 100), options),
     tally: (options) => call(engine.tally(of(options)), options),
-    async *events(id, options = {}) {
-      const { signal, after = 0 } = options
-      const events = engine.follow(of(options), id, after)
-      const stopped = signal === undefined ? events : Stream.interruptWhen(events, untilAborted(signal))
-      try {
-        yield* Stream.toAsyncIterableWith(stopped, services)
-      } catch (error) {
-        throw problemOf(error)
+    events: eventsOf,
+    async *questions(id, options) {
+      for await (const event of eventsOf(id, options)) {
+        if (event._tag !== "InputAsked") continue
+        const { awaiting } = (await call(engine.get(of(options), id), options)).job
+        if (awaiting?._tag !== "Input" || awaiting.key !== event.key || awaiting.until !== event.until) continue
+        const { _tag, ...question } = awaiting
+        yield question
       }
     },
     wait: (id, options) => call(engine.wait(of(options), id), options),

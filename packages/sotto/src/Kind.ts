@@ -56,6 +56,8 @@ export interface HandledJob<P> {
   output(key: string, data: Plain): Promise<void>
   /** Runs `work` and emits what it gives, unless that was done in this session: then gives what was emitted. */
   once<A extends Plain>(key: string, work: () => A | Promise<A>): Promise<A>
+  /** Rejects the input that is there: the job asks again and is parked, and the handler starts anew with another. */
+  ask(key: string, options: InputOptions & { readonly rejects: true }): Promise<never>
   /** The input with this key. If it is not there, the job asks for it and is parked; the handler starts anew with it. */
   ask(key: string, options?: InputOptions): Promise<Plain>
   /** What came of something outside (`finishExternal`). If it has not ended, the job is parked until it has. */
@@ -198,7 +200,7 @@ const handled = <P>(
       if (Result.isFailure(answer)) throw answer.failure
       return answer.success as A
     },
-    ask: (key, options) => promise(job.input(key, options)),
+    ask: ((key, options) => promise(job.input(key, options))) as HandledJob<P>["ask"],
     external: (outside, options) => promise(job.external(outside, options)),
     finishing: () => promise(job.finishing),
     skip: (reason) => promise(job.skip(reason))

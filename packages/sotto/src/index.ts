@@ -1,5 +1,12 @@
 export { aggregate, type AggregateOptions, type AggregateResult } from "./Aggregate.ts"
-export { type CallOptions, createEngine, type EngineOptions, type SottoEngine, type Submit } from "./Engine.ts"
+export {
+  type CallOptions,
+  createEngine,
+  type EngineOptions,
+  type Question,
+  type SottoEngine,
+  type Submit
+} from "./Engine.ts"
 export {
   type Blobs,
   type DefinedKind,

@@ -166,6 +166,39 @@ describe("createEngine", () => {
     })
   })
 
+  it("gives each question once, while the job waits for its answer", async () => {
+    const picky = defineKind({
+      name: "picky",
+      parameters: () => null,
+      run: async ({ ask }) => {
+        const size = await ask("size", { stage: "which size" })
+        const word: string = typeof size === "string" ? size : await ask("size", { rejects: true })
+        return [word, await ask("colour")]
+      }
+    })
+    const engine = await open({ kinds: [picky] })
+    const { job } = await engine.submit("picky", null)
+    const asked = []
+    for await (const question of engine.questions(job.id)) {
+      asked.push(question)
+      if (question.key === "colour") break
+      await engine.giveInput(job.id, question.key, question.rejected === undefined ? 7 : "large")
+    }
+    expect(asked).toMatchObject([
+      { key: "size", stage: "which size", until: expect.any(Number) },
+      { key: "size", stage: "size", rejected: 7 },
+      { key: "colour" }
+    ])
+    // Who comes later is not asked what was answered before.
+    for await (const { key } of engine.questions(job.id)) {
+      expect(key).toBe("colour")
+      await engine.giveInput(job.id, key, "red")
+    }
+    expect((await engine.wait(job.id)).outcome).toEqual({ _tag: "Succeeded", result: ["large", "red"] })
+    expect(await all(engine.questions(job.id))).toEqual([])
+    await expect(all(engine.questions("nobody"))).rejects.toMatchObject({ code: "UnknownJob" })
+  })
+
   it("hands running jobs back without a failure when it closes", async () => {
     const first = await open({ kinds: [hanging] })
     const { job } = await first.submit("hanging", null)
