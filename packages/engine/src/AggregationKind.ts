@@ -155,6 +155,8 @@ export interface AggregationSettings {
   readonly domainFormat?: "avro" | "text"
   /** Jobs without an output domain publish every key that the reports hold. */
   readonly domainOptional?: boolean
+  /** Runs at every border of an attempt, which waits for it: for drills that end a process there. */
+  readonly onStage?: (stage: Stage) => Effect.Effect<void>
 }
 
 /** The handler of `aggregationKind`. */
@@ -229,7 +231,7 @@ const attempt = Effect.fnUntraced(function* (settings: AggregationSettings, job:
       },
       onProgress
     },
-    yield* stagesOf(job)
+    yield* stagesOf(job, settings.onStage)
   ).pipe(Effect.map((result) => ({ ...result, epsilon })))
 })
 
@@ -270,7 +272,10 @@ const progressTo = Effect.fnUntraced(function* (job: JobContext<AggregationParam
 })
 
 /** Times the stages. From the domain on the job's own deadline no longer ends it: what is paid for is also written. */
-const stagesOf = Effect.fnUntraced(function* (job: JobContext<AggregationParameters>) {
+const stagesOf = Effect.fnUntraced(function* (
+  job: JobContext<AggregationParameters>,
+  onStage: AggregationSettings["onStage"]
+) {
   let since = yield* Clock.currentTimeMillis
   return (stage: Stage) =>
     Effect.gen(function* () {
@@ -278,6 +283,7 @@ const stagesOf = Effect.fnUntraced(function* (job: JobContext<AggregationParamet
       yield* recordStage(job.kind, stage, now - since)
       since = now
       if (stage === "prepared") yield* job.finishing
+      if (onStage !== undefined) yield* onStage(stage)
     })
 })
 

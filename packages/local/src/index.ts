@@ -1,5 +1,6 @@
 export { adviseLocally, aggregateLocally, type LocalAggregation, type LocalLedger } from "./LocalAggregation.ts"
 export type { Location } from "./Location.ts"
+export { makeKeys } from "./Keys.ts"
 export { siteOf } from "./SiteOf.ts"
 export { locate } from "./Locate.ts"
 export { layerPromisedBlobStore, type PromisedBlobStore } from "./promised/BlobStore.ts"
