@@ -1,3 +1,4 @@
+export { AggregationRules } from "./AggregationRules.ts"
 export { Api } from "./Api.ts"
 export { Authentication, type Credentials } from "./access/Authentication.ts"
 export { type Principal, type Scope } from "./access/Principal.ts"
