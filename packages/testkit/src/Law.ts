@@ -10,6 +10,8 @@ export interface Law<Port> {
   readonly id: string
   readonly port: string
   readonly rule: string
+  /** What is usually behind a broken law; if absent, what its mutants do wrong. */
+  readonly causes?: ReadonlyArray<string>
   /** The capability that an adapter must have for the law to apply; without it the law tests that it answers `Unsupported`. */
   readonly needs?: string
   /** `subject` is built anew, and empty, for every run of the property. */
@@ -28,7 +30,7 @@ export interface LawOptions {
   readonly seed?: number
 }
 
-/** Rejects with law, rule, shrunk counterexample and seed when the adapter breaks the law. */
+/** Rejects with law, rule, shrunk counterexample, seed and usual causes when the adapter breaks the law. */
 export const checkLaw = async <Port>(
   law: Law<Port>,
   subject: Layer.Layer<Port>,
@@ -36,10 +38,21 @@ export const checkLaw = async <Port>(
 ): Promise<void> => {
   const details = await fc.check(law.property(subject), { numRuns: runs, ...(seed === undefined ? {} : { seed }) })
   if (details.failed)
-    throw new Error(`${law.port} breaks the law ${law.id}: ${law.rule}\n${fc.defaultReportMessage(details) ?? ""}`, {
-      cause: details.errorInstance
-    })
+    throw new Error(
+      [
+        `${law.port} breaks the law ${law.id}: ${law.rule}`,
+        fc.defaultReportMessage(details),
+        ...(details.errorInstance instanceof Error ? [details.errorInstance.message] : []),
+        "Usual causes:",
+        ...causesOf(law).map((cause) => `- ${cause}`)
+      ].join("\n"),
+      { cause: details.errorInstance }
+    )
 }
+
+/** A law's mutants break it in the usual ways. */
+const causesOf = <Port>({ causes, mutants }: Law<Port>): ReadonlyArray<string> =>
+  causes ?? mutants.map(({ name }) => name)
 
 /** Whether the law catches this mutant of a right adapter within `runs`. */
 export const catches = async <Port>(

@@ -1,4 +1,5 @@
 export { blobStoreLaws, LAW_BUCKETS } from "./BlobStoreLaws.ts"
+export { KindMachine, kindLaws, layerKindMachine } from "./KindLaws.ts"
 export { keyRingLaws } from "./KeyRingLaws.ts"
 export { catches, checkLaw, type Law, type LawOptions, type Mutant } from "./Law.ts"
 export { ledgerKeysLaws } from "./LedgerKeysLaws.ts"

@@ -1,229 +1,25 @@
-import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Command } from "../../src/job/Command.ts"
 import { birth, claim, decide, newJob } from "../../src/job/Decision.ts"
-import type { JobEvent } from "../../src/job/Event.ts"
 import type { Failure } from "../../src/job/Failure.ts"
-import { evolve, fold, isPurgeable, type Job, timersOf } from "../../src/job/Job.ts"
-import { HELD, isTerminal, type LifecycleEvent, REPORTS } from "../../src/job/Lifecycle.ts"
+import { isPurgeable, type Job } from "../../src/job/Job.ts"
+import type { REPORTS } from "../../src/job/Lifecycle.ts"
 import {
   accepted,
   after,
   automation,
   broken,
   claimed,
-  kinds,
   launcher,
-  lives,
-  live,
   model,
   started,
   submission,
   submitted
 } from "./support.ts"
 
-/** The event of the lifecycle that an entry of the log stands for. */
-const onOf = (event: JobEvent): LifecycleEvent =>
-  event._tag === "Reported"
-    ? REPORTS[event.report.state]
-    : event._tag === "Submitted" && event.report !== null
-      ? REPORTS[event.report.state]
-      : event._tag
-
-const every = (
-  check: (life: ReturnType<typeof live> & { readonly kind: (typeof kinds)[keyof typeof kinds] }) => void
-) =>
-  fc.assert(
-    fc.property(lives, (life) => {
-      check({ ...live(life), kind: life.kind })
-    }),
-    { numRuns: 300 }
-  )
-
 const fatal: Failure = { ...broken, retryable: false }
 const faltered = ({ epoch }: Job): Command => ({ _tag: "Fail", epoch, failure: broken })
 const running = [claimed, started]
-
-describe("a life of random commands", () => {
-  it("is the fold of its log, and plain data", () =>
-    every(({ turns, log }) => {
-      const last = turns.findLast(({ decision }) => decision._tag === "Accepted")
-      const job = last?.decision._tag === "Accepted" ? last.decision.job : undefined
-      expect(fold(log)).toEqual(job)
-      if (job !== undefined) expect(JSON.parse(JSON.stringify(job))).toStrictEqual(job)
-      expect(JSON.parse(JSON.stringify(log))).toStrictEqual(log)
-    }))
-
-  it("numbers its events and its outward events without gaps", () =>
-    every(({ turns, log }) => {
-      expect(log.map(({ seq }) => seq)).toEqual(log.map((_, i) => i + 1))
-      const outward = log.flatMap(({ outward }) => outward)
-      expect(outward.map(({ number }) => number)).toEqual(outward.map((_, i) => i + 1))
-      for (const { decision } of turns) {
-        if (decision._tag === "Accepted") expect(decision.job.seq).toBe(decision.events.at(-1)?.seq ?? decision.job.seq)
-      }
-    }))
-
-  it("takes only steps that its kind has rows for", () =>
-    every(({ log, kind }) => {
-      let from: string = "Absent"
-      for (const event of log) {
-        const rows = kind.lifecycle.rows.filter((row) => row.from === from && row.on === onOf(event))
-        expect(rows.filter(({ to, same }) => to === event.state && same !== true)).not.toEqual([])
-        from = event.state
-      }
-    }))
-
-  it("is left unchanged by a refusal, which says where, what and why", () =>
-    every(({ turns }) => {
-      let at: Job | undefined
-      for (const { before, decision } of turns) {
-        expect(before).toBe(at)
-        if (decision._tag === "Accepted") at = decision.job
-        else {
-          expect(decision).toMatchObject({ state: at?.state ?? "Absent" })
-          expect(decision.event).not.toBe("")
-          expect(decision.reason).not.toBe("")
-          expect(decision.message).toContain(decision.event)
-        }
-      }
-    }))
-
-  it("leaves a terminal state only by a reset or a redrive", () =>
-    every(({ log }) => {
-      for (const [i, event] of log.entries()) {
-        const before = log[i - 1]
-        if (before === undefined || !isTerminal(before.state)) continue
-        if (event.state !== before.state) expect(["Reset", "Redriven"]).toContain(event._tag)
-        else expect(event._tag).toBe("Renamed")
-      }
-    }))
-
-  it("raises the epoch with every claim and whenever a worker is robbed, and never lowers it", () =>
-    every(({ log }) => {
-      for (const [i, event] of log.entries()) {
-        const before = log[i - 1]?.epoch ?? 0
-        const raises = ["Claimed", "Cancelled", "Reset", "DeadlinePassed"].includes(event._tag)
-        expect(event.epoch).toBe(before + (raises ? 1 : 0))
-      }
-    }))
-
-  it("takes nothing from a worker without the current epoch", () =>
-    every(({ turns }) => {
-      for (const { before, command, decision } of turns) {
-        if (!("epoch" in command)) continue
-        if (before !== undefined && (before.holder === null || before.epoch !== command.epoch)) {
-          expect(decision).toMatchObject({ _tag: "Rejected", reason: "staleLease" })
-        }
-        if (decision._tag === "Accepted") expect(before?.epoch).toBe(command.epoch)
-      }
-    }))
-
-  it("has a holder exactly while it is held, and none while it is parked", () =>
-    every(({ turns, kind }) => {
-      for (const { decision } of turns) {
-        if (decision._tag === "Rejected") continue
-        const { job } = decision
-        const held = kind.relation === "leased" && HELD.some((state) => state === job.state)
-        expect(job.holder !== null).toBe(held)
-        expect(job.awaiting !== null).toBe(job.state === "AwaitingInput" || job.state === "AwaitingExternal")
-        expect(job.readyAt !== null).toBe(kind.relation === "leased" && job.state === "Queued")
-      }
-    }))
-
-  it("counts as failures only epochs that ended by expiry or by a retryable failure", () =>
-    every(({ log }) => {
-      let job: Job | undefined
-      let failures = 0
-      for (const event of log) {
-        job = job === undefined ? fold([event]) : evolve(job, event)
-        if (event._tag === "LeaseExpired" || event._tag === "Faltered") failures++
-        if (event._tag === "Reset" || event._tag === "Redriven") failures = 0
-        expect(job?.failures).toBe(failures)
-        expect(failures).toBeLessThanOrEqual(job?.retry.maxFailures ?? 0)
-        expect(job?.dead).toBe(job?.state === "Failed" && failures === job.retry.maxFailures)
-      }
-    }))
-
-  it("has an end, an outcome and a time to be kept exactly in terminal states", () =>
-    every(({ turns }) => {
-      for (const { decision } of turns) {
-        if (decision._tag === "Rejected") continue
-        const { job } = decision
-        const ended = isTerminal(job.state)
-        expect(job.finishedAt !== null).toBe(ended)
-        expect(job.outcome?._tag).toBe(ended ? job.state : undefined)
-        expect(job.retainUntil).toBe(job.finishedAt === null ? null : job.finishedAt + job.retentionMs)
-        expect(job.finishedAt ?? job.updatedAt).toBeGreaterThanOrEqual(job.createdAt)
-        expect(isPurgeable(job, job.updatedAt)).toBe(false)
-      }
-    }))
-
-  it("rings its earliest timer, and no timer rings twice without being set again", () =>
-    every(({ turns, kind }) => {
-      for (const { decision, now } of turns) {
-        if (decision._tag === "Rejected") continue
-        const { timer } = decision.job
-        const set = timersOf(decision.job)
-        expect(timer?.at).toBe(set.length === 0 ? undefined : Math.min(...set.map(({ at }) => at)))
-        if (timer === null) continue
-        const at = Math.max(now, timer.at)
-        expect(decide(kind, decision.job, { _tag: "Ring", timer: timer.name }, timer.at - 1)).toMatchObject({
-          _tag: "Rejected",
-          reason: "timerDue"
-        })
-        const rung = accepted(decide(kind, decision.job, { _tag: "Ring", timer: timer.name }, at)).job
-        expect(timersOf(rung)).not.toContainEqual(timer)
-      }
-    }))
-
-  it("speaks outwardly in the words of its kind", () =>
-    every(({ turns, kind }) => {
-      for (const { decision } of turns) {
-        if (decision._tag === "Rejected") continue
-        for (const slotFree of [true, false]) {
-          expect(kind.outward.words).toContain(kind.outward.word(decision.job, { slotFree }))
-        }
-      }
-    }))
-
-  it("changes nothing when a harmless command is repeated", () =>
-    every(({ turns, kind }) => {
-      for (const { command, decision, now } of turns) {
-        if (decision._tag === "Rejected" || !["Report", "Cancel", "Emit"].includes(command._tag)) continue
-        const again = accepted(decide(kind, decision.job, command, now))
-        expect(again.events.filter(({ _tag }) => _tag !== "Heard")).toEqual([])
-        expect({ ...again.job, seq: 0 }).toEqual({ ...decision.job, seq: 0 })
-      }
-    }))
-
-  it("meets every kind of event and every reason somewhere", () => {
-    const [events, reasons] = [new Set<string>(), new Set<string>()]
-    for (const life of fc.sample(lives, { numRuns: 6_000, seed: 7 })) {
-      for (const { decision } of live(life).turns) {
-        if (decision._tag === "Rejected") reasons.add(decision.reason)
-        else for (const { _tag } of decision.events) events.add(_tag)
-      }
-    }
-    const missing = new Set(Object.values(kinds).flatMap(({ lifecycle }) => lifecycle.rows.map(({ on }) => on)))
-    for (const on of missing) if (events.has(on) || on.startsWith("Reported") || on === "Progressed") missing.delete(on)
-    expect([...missing]).toEqual([])
-    expect([...events]).toEqual(expect.arrayContaining(["Reported", "Heard", "Silenced"]))
-    expect([...reasons].sort()).toEqual(
-      [
-        "dead",
-        "externalAwaited",
-        "leaseOver",
-        "not inputKnown",
-        "notListed",
-        "ready",
-        "staleLease",
-        "timerDue",
-        "within15MinOfFailure"
-      ].sort()
-    )
-  })
-})
 
 describe("decide", () => {
   it("makes nothing of a command for a job that is not there", () => {

@@ -1,9 +1,10 @@
+import { jobHistories } from "@sotto/testkit/generators"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { EventBody, OutwardName } from "../../src/job/Event.ts"
 import { isTerminal, type JobState } from "../../src/job/Lifecycle.ts"
 import { OUTWARD_NAMES, outwardNames } from "../../src/job/Outward.ts"
-import { broken, live, lives, submission, kinds } from "./support.ts"
+import { broken, submission, kinds } from "./support.ts"
 
 const submittedWith = (report: Extract<EventBody, { _tag: "Submitted" }>["report"]): EventBody => ({
   _tag: "Submitted",
@@ -53,15 +54,18 @@ describe("outward names", () => {
 
   it("tell of every life how it ended, in words of the vocabulary", () =>
     fc.assert(
-      fc.property(lives, (life) => {
-        for (const event of live(life).log) {
-          const names = outwardNames(event, event.state).map(({ name }) => name)
-          expect(OUTWARD_NAMES).toEqual(expect.arrayContaining(names))
-          if (isTerminal(event.state) && event._tag !== "Renamed") {
-            expect(names.at(-1)).toBe(event.state.toLowerCase())
+      fc.property(
+        fc.constantFrom(...Object.values(kinds)).chain((kind) => jobHistories(kind)),
+        ({ log }) => {
+          for (const event of log) {
+            const names = outwardNames(event, event.state).map(({ name }) => name)
+            expect(OUTWARD_NAMES).toEqual(expect.arrayContaining(names))
+            if (isTerminal(event.state) && event._tag !== "Renamed") {
+              expect(names.at(-1)).toBe(event.state.toLowerCase())
+            }
           }
         }
-      }),
+      ),
       { numRuns: 200 }
     ))
 })

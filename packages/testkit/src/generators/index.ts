@@ -1,0 +1,5 @@
+export * from "./Budget.ts"
+export * from "./Jobs.ts"
+export * from "./Reports.ts"
+export * from "./Requests.ts"
+export * from "./Storage.ts"
