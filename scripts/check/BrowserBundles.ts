@@ -17,7 +17,7 @@ const bundled = ["core", "client"]
 const handedInTo = (name: string): object =>
   name === "@sotto/client"
     ? { crypto, TextEncoder }
-    : name.startsWith("@sotto/core/ports/") || name === "@sotto/core/job"
+    : name.startsWith("@sotto/core/ports/") || ["@sotto/core/job", "@sotto/core/tabular"].includes(name)
       ? { TextEncoder, TextDecoder }
       : {}
 
@@ -34,6 +34,7 @@ const smokes: Readonly<Record<string, string>> = {
   "@sotto/core/launcher": `bundle.compileSql("SELECT split(a, ',') FROM t", { dialect: "duckdb", collections: [] }).includes("REGEXP")`,
   "@sotto/core/machine": `bundle.toMermaid({ start: "a", terminal: ["b"], rows: [{ from: "a", on: "e", to: "b" }] }).length > 20`,
   "@sotto/core/job": `bundle.isTerminal("Failed") && bundle.leased.rows.length > 20`,
+  "@sotto/core/tabular": `bundle.printPath(bundle.parsePath("/a[0,3]/b")) === "a[0-2]/b" && bundle.onDemandKind.name === "on-demand"`,
   "@sotto/client": `(async () => {
     const contributions = new bundle.Contributions().add({ bucket: 1n, value: 1 })
     const publicKey = { id: "key", key: "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" }
