@@ -1,9 +1,35 @@
 export { AggregationRules } from "./AggregationRules.ts"
 export { Api } from "./Api.ts"
-export { Authentication, type Credentials } from "./access/Authentication.ts"
+export { type ApiKey, apiKeyState, type KnownApiKey, knownApiKey } from "./access/ApiKey.ts"
+export {
+  ApiKeyDamaged,
+  createApiKey,
+  InvalidApiKey,
+  listApiKeys,
+  type NewApiKey,
+  revokeApiKey,
+  UnknownApiKey
+} from "./access/ApiKeys.ts"
+export { AccessUnavailable, Authentication, Forbidden, Unauthenticated } from "./access/Authentication.ts"
+export { type Credentials } from "./access/Credentials.ts"
+export {
+  type ApiKeysOptions,
+  layerAnonymous,
+  layerApiKeys,
+  layerHostAuthentication,
+  layerKeysIfAny
+} from "./access/OwnAuthentication.ts"
 export { type Principal, type Scope } from "./access/Principal.ts"
-export { type Tenant, type TenantLimits, Tenants } from "./access/Tenants.ts"
-export { Tokens } from "./access/Tokens.ts"
+export { rotateServerKey } from "./access/ServerKeys.ts"
+export {
+  DEFAULT_TENANT,
+  layerTenants,
+  type Tenant,
+  tenantFaults,
+  type TenantLimits,
+  Tenants
+} from "./access/Tenants.ts"
+export { layerTokens, Tokens } from "./access/Tokens.ts"
 export {
   type Access,
   Http,
