@@ -1,1 +1,9 @@
-export {}
+export * from "./AddressGuard.ts"
+export { Attempt, Delivery, DELIVERY_STATES, DeliveryId, MAX_ATTEMPTS, MAX_TRIES, RETRY_AFTER_MS } from "./Delivery.ts"
+export { type DelivererOptions, layerDeliverer } from "./Deliverer.ts"
+export { Endpoint, EndpointChanges, EndpointId, MAX_URL, NewEndpoint, Rotation } from "./Endpoint.ts"
+export { type HttpSenderOptions, layerHttpSender } from "./HttpSender.ts"
+export { Message, TEST_TYPE } from "./Message.ts"
+export * from "./Sender.ts"
+export { WEBHOOK_METRICS } from "./Telemetry.ts"
+export * from "./Webhooks.ts"
