@@ -1,0 +1,1 @@
+export { layerRecordFormat, type RecordFormatOptions } from "./RecordFormat.ts"
