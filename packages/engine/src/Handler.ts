@@ -80,8 +80,16 @@ export class JobFailed<F> extends Data.TaggedError("JobFailed")<{
   readonly retryable: boolean
 }> {}
 
+export interface HandlerOptions {
+  /**
+   * It watches `signal` and ends by itself; it is interrupted only if it has not ended `TIDY_MS` later. What it ends with
+   * during a graceful stop then counts. An interruption throws away the value of a region that cannot be interrupted.
+   */
+  readonly stopsBySignal?: boolean
+}
+
 /** A kind with what runs it, its types hidden: parameters are read, results and failures written by the kind's schemas. */
-export interface KindHandler<S = never> {
+export interface KindHandler<S = never> extends HandlerOptions {
   readonly kind: AnyJobKind
   run(context: JobContext): Effect.Effect<Plain, Failure, S>
 }
@@ -89,8 +97,10 @@ export interface KindHandler<S = never> {
 /** Binds a handler to its kind. `S` are the services it needs; the layer of the worker asks for them. */
 export const handle = <Name extends string, P, R, F, Word extends string, S = never>(
   kind: JobKind<Name, P, R, F, Word>,
-  handler: (job: JobContext<P>) => Effect.Effect<R, JobFailed<F>, S>
+  handler: (job: JobContext<P>) => Effect.Effect<R, JobFailed<F>, S>,
+  options: HandlerOptions = {}
 ): KindHandler<Exclude<S, Scope.Scope>> => ({
+  ...options,
   kind,
   run: Effect.fnUntraced(function* (context) {
     const parameters = kind.parameters.decode(context.parameters)

@@ -13,12 +13,21 @@ import { layerWorker, type Worker, type WorkerOptions } from "./Worker.ts"
 export interface JobsOptions<S = never> extends WorkerOptions<S> {
   /** Kinds beside those of the handlers: run by other processes, or by outside drivers. */
   readonly kinds?: ReadonlyArray<AnyJobKind>
+  /** How often to look for leases that are over, timers and jobs that nobody was told of; 2 s unless told. */
+  readonly sweepMs?: number
 }
 
-/** All that a process needs that takes jobs and runs them: engine, worker, sweeper and retention over the ports. */
+const sweeping = ({ sweepMs }: { readonly sweepMs?: number }) => (sweepMs === undefined ? {} : { everyMs: sweepMs })
+
+/**
+ * All that a process needs that takes jobs and runs them: engine, worker, sweeper and retention over the ports.
+ *
+ * A killed worker's job runs again after a lease and a sweep: 15 s unless told otherwise. Throws `OptionsRejected` for
+ * options that cannot be sound.
+ */
 export const layerJobs = <S = never>(
   options: JobsOptions<S>
 ): Layer.Layer<Engine | Worker | Journal, never, S | JobStore | JobQueue | Records | Entropy | BlobStore> =>
-  Layer.mergeAll(layerWorker(options), layerSweeper(), layerRetention()).pipe(
+  Layer.mergeAll(layerWorker(options), layerSweeper(sweeping(options)), layerRetention()).pipe(
     Layer.provideMerge(layerEngine({ kinds: [...options.handlers.map(({ kind }) => kind), ...(options.kinds ?? [])] }))
   )

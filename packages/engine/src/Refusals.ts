@@ -42,6 +42,24 @@ export class LeaseEnded extends Schema.TaggedError<LeaseEnded>()("LeaseEnded", {
   message: Schema.String
 }) {}
 
+/** Options of a worker or sweeper that cannot be sound; `message` lists what to change. */
+export class OptionsRejected extends Schema.TaggedError<OptionsRejected>()("OptionsRejected", {
+  faults: Schema.Array(Schema.String),
+  message: Schema.String
+}) {}
+
+/** Throws `OptionsRejected` if there is a fault: such options are a mistake in a program, not something that happens. */
+export const demandSound = (what: string, faults: ReadonlyArray<string>): void => {
+  if (faults.length > 0) {
+    throw new OptionsRejected({ faults, message: `Correct the options of the ${what}: ${faults.join("; ")}.` })
+  }
+}
+
+export const wholeFaults = (name: string, value: number, from: number, to: number): ReadonlyArray<string> =>
+  Number.isInteger(value) && value >= from && value <= to
+    ? []
+    : [`${name} is a whole number from ${from} to ${to}, not ${value}`]
+
 export const unknownKind = (kind: string, known: ReadonlyArray<string>): UnknownKind =>
   new UnknownKind({
     kind,

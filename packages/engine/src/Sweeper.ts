@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Journal } from "./Journal.ts"
+import { demandSound, wholeFaults } from "./Refusals.ts"
 import { recordTally } from "./Telemetry.ts"
 
 const PER_SWEEP = 1_000
@@ -53,11 +54,17 @@ export const sweep = Effect.fn("sweep")(function* () {
   return due.length
 })
 
-/** Sweeps for as long as the layer lives. One in each process that works is right. */
+/**
+ * Sweeps for as long as the layer lives. One in each process that works is right.
+ *
+ * `everyMs`: 50 … 60 000, 2 s unless told; what a sweep finds waits for it so long. Throws `OptionsRejected`.
+ */
 export const layerSweeper = (
   options: { readonly everyMs?: number } = {}
-): Layer.Layer<never, never, Journal | JobStore | JobQueue> =>
-  Layer.effectDiscard(
+): Layer.Layer<never, never, Journal | JobStore | JobQueue> => {
+  const { everyMs = SWEEP_MS } = options
+  demandSound("sweeper", wholeFaults("everyMs", everyMs, 50, 60_000))
+  return Layer.effectDiscard(
     Effect.gen(function* () {
       const store = yield* JobStore
       let sweeps = 0
@@ -66,6 +73,7 @@ export const layerSweeper = (
         yield* sweep()
         if (sweeps++ % SWEEPS_PER_TALLY === 0) tally = yield* recordTally(yield* store.tally(null), tally)
       }).pipe(Effect.catchCause((cause) => Effect.logWarning("A sweep failed; the next one follows.", cause)))
-      yield* Effect.forkScoped(Effect.repeat(once, Schedule.spaced(options.everyMs ?? SWEEP_MS)))
+      yield* Effect.forkScoped(Effect.repeat(once, Schedule.spaced(everyMs)))
     })
   )
+}

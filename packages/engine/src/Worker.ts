@@ -11,6 +11,7 @@ import {
   type Failure,
   type Job,
   type Lease,
+  leaseFaults,
   type LeasePolicy,
   type LostBecause,
   type Plain,
@@ -38,6 +39,7 @@ import * as Stream from "effect/Stream"
 import { defectFailure, type JobContext, type KindHandler } from "./Handler.ts"
 import { type AnyJobKind, asWorker, Journal, type Under } from "./Journal.ts"
 import { pausedKinds } from "./Pause.ts"
+import { demandSound, wholeFaults } from "./Refusals.ts"
 import { countClaim, countLeaseLoss, spanOf } from "./Telemetry.ts"
 
 export interface WorkerOptions<S = never> {
@@ -48,6 +50,8 @@ export interface WorkerOptions<S = never> {
   readonly name?: string
   /** How often to look for jobs without being woken; 1 s unless told. */
   readonly pollMs?: number
+  /** How long this worker leases jobs and how often it renews, in place of what their kinds say. */
+  readonly lease?: Partial<LeasePolicy>
 }
 
 /** A job that is being worked on. */
@@ -86,7 +90,7 @@ interface Slot<S> {
 type Ending = { readonly _tag: "Lost"; readonly because: LostBecause } | { readonly _tag: "Left" | "Stopped" | "Done" }
 
 const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
-  const { handlers, concurrency = 4, pollMs = 1_000 } = options
+  const { handlers, concurrency = 4, pollMs = 1_000, lease } = options
   const store = yield* JobStore
   const queue = yield* JobQueue
   const records = yield* Records
@@ -98,7 +102,10 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
   const name = options.name ?? `worker-${(yield* token).slice(0, 12)}`
 
   const byKind = new Map(handlers.map((handler) => [handler.kind.name, handler]))
-  const groups = groupsOf(handlers.map(({ kind }) => kind))
+  const groups = groupsOf(
+    handlers.map(({ kind }) => kind),
+    lease
+  )
   const slots = new Map<Slot<S>, Fiber.Fiber<void>>()
   const wake = Latch.makeUnsafe(false)
   const stopping = Deferred.makeUnsafe<void>()
@@ -199,13 +206,13 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
       Effect.as(Deferred.await(stopping), { _tag: "Stopped" } as Ending)
     ])
     yield* Scope.close(signals, Exit.void)
-    const interrupted = yield* Effect.timeoutOption(Fiber.interrupt(fiber), TIDY_MS)
-    if (Option.isNone(interrupted)) {
+    const ended = yield* endOf(fiber, slot.handler.stopsBySignal === true)
+    if (!ended) {
       yield* Effect.logWarning(`The handler of ${slot.job.id} does not stop; what it still does is not taken.`)
     }
     if (ending._tag === "Lost") return yield* countLeaseLoss(slot.job.kind, ending.because)
     if (ending._tag === "Left") return
-    const exit = Option.isSome(interrupted) ? yield* Fiber.await(fiber) : undefined
+    const exit = ended ? yield* Fiber.await(fiber) : undefined
     const last = lastCommand(epoch, exit, ending._tag === "Stopped")
     const end = yield* Effect.raceFirst(Effect.as(write(slot, last), { _tag: "Done" } as Ending), lost)
     if (end._tag === "Lost") yield* countLeaseLoss(slot.job.kind, end.because)
@@ -342,6 +349,13 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
   })
 })
 
+/** Ends a handler whose signal has aborted; answers whether it ended. */
+const endOf = Effect.fnUntraced(function* (fiber: Fiber.Fiber<unknown, unknown>, bySignal: boolean) {
+  if (bySignal && Option.isSome(yield* Effect.timeoutOption(Fiber.await(fiber), TIDY_MS))) return true
+  const interrupted = yield* Effect.timeoutOption(Fiber.interrupt(fiber), bySignal ? LAST_MS : TIDY_MS)
+  return Option.isSome(interrupted)
+})
+
 /** How the epoch ends after its handler did; `exit` is absent if it did not. */
 const lastCommand = (epoch: number, exit: Exit.Exit<Plain, Failure> | undefined, stopped: boolean): Command => {
   if (exit !== undefined && Exit.isSuccess(exit)) return { _tag: "Succeed", epoch, result: exit.value }
@@ -356,12 +370,13 @@ interface LeaseGroup {
   readonly kinds: Array<AnyJobKind>
 }
 
-const groupsOf = (kinds: ReadonlyArray<AnyJobKind>): Array<LeaseGroup> => {
+const groupsOf = (kinds: ReadonlyArray<AnyJobKind>, lease: Partial<LeasePolicy> = {}): Array<LeaseGroup> => {
   const groups = new Map<string, LeaseGroup>()
   for (const kind of kinds) {
-    const place = `${kind.lease.leaseMs} ${kind.lease.renewMs}`
+    const policy = { ...kind.lease, ...lease }
+    const place = `${policy.leaseMs} ${policy.renewMs}`
     const group = groups.get(place)
-    if (group === undefined) groups.set(place, { policy: kind.lease, kinds: [kind] })
+    if (group === undefined) groups.set(place, { policy, kinds: [kind] })
     else group.kinds.push(kind)
   }
   return [...groups.values()]
@@ -369,11 +384,26 @@ const groupsOf = (kinds: ReadonlyArray<AnyJobKind>): Array<LeaseGroup> => {
 
 const MAX_CLAIM = 1_000
 const LAST_CLAIM_MS = 2_000
+/** For who had `TIDY_MS` and did not use it. */
+const LAST_MS = 500
 const RENEW_AGAIN_MS = 500
 const WAKE_AGAIN_MS = 5_000
 
-/** A worker over the ports, the journal and what its handlers need. Its end is a graceful stop. */
+/** A sentence for every option that is unsound. */
+const faultsOf = ({ handlers, concurrency = 1, pollMs = 10, lease }: WorkerOptions<never>): ReadonlyArray<string> => [
+  ...wholeFaults("concurrency", concurrency, 1, 10_000),
+  ...wholeFaults("pollMs", pollMs, 10, 60_000),
+  ...(lease === undefined ? [] : new Set(handlers.flatMap(({ kind }) => leaseFaults({ ...kind.lease, ...lease }))))
+]
+
+/**
+ * A worker over the ports, the journal and what its handlers need. Its end is a graceful stop.
+ *
+ * Throws `OptionsRejected` for options that cannot be sound.
+ */
 export const layerWorker = <S = never>(
   options: WorkerOptions<S>
-): Layer.Layer<Worker, never, S | Journal | JobStore | JobQueue | Records | Entropy | BlobStore> =>
-  Layer.effect(Worker, make(options))
+): Layer.Layer<Worker, never, S | Journal | JobStore | JobQueue | Records | Entropy | BlobStore> => {
+  demandSound("worker", faultsOf(options as WorkerOptions<never>))
+  return Layer.effect(Worker, make(options))
+}

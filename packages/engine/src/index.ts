@@ -23,6 +23,7 @@ export {
 export {
   type ExternalOptions,
   handle,
+  type HandlerOptions,
   type InputOptions,
   type JobContext,
   JobFailed,

@@ -1,5 +1,5 @@
 /** Processes that share stores in memory and a clock that only the test moves. */
-import { JobKind, type Plain } from "@sotto/core/job"
+import { JobKind, type LeasePolicy, type Plain } from "@sotto/core/job"
 import type { BlobStore } from "@sotto/core/ports/BlobStore"
 import type { Entropy } from "@sotto/core/ports/Entropy"
 import { JobQueue } from "@sotto/core/ports/JobQueue"
@@ -82,6 +82,7 @@ export interface ProcessOptions<S = never> {
   readonly concurrency?: number
   readonly sweeps?: boolean
   readonly name?: string
+  readonly lease?: Partial<LeasePolicy>
   readonly fault?: (method: Method, nth: number) => Fault
   readonly services?: Context.Context<S>
   /** Without a queue nobody is woken up. */
@@ -105,6 +106,7 @@ export const start = Effect.fnUntraced(function* <S = never>(
   const worker = layerWorker({
     handlers,
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+    ...(options.lease === undefined ? {} : { lease: options.lease }),
     ...(options.name === undefined ? {} : { name: options.name })
   })
   const parts = Layer.mergeAll(

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { handle, type JobContext, JobFailed, type SubmitRequest } from "../src/index.ts"
+import { handle, type JobContext, JobFailed, layerJobs, type SubmitRequest } from "../src/index.ts"
 import { type Fault, kindOf, pass, play, start, TENANT } from "./Rig.ts"
 
 const note = kindOf("note")
@@ -287,6 +287,81 @@ describe("Worker", () => {
         expect((yield* engine.get(TENANT, job.id)).job).toMatchObject({ state: "Succeeded", epoch: 2, failures: 0 })
       })
     ))
+
+  it("keeps the result of a handler that stops by its signal, also from a region that cannot be interrupted", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const inside = Deferred.makeUnsafe<void>()
+        const ending = Deferred.makeUnsafe<void>()
+        const handler = handle(
+          note,
+          () =>
+            Deferred.succeed(inside, undefined).pipe(
+              Effect.andThen(Deferred.await(ending)),
+              Effect.as("written"),
+              Effect.uninterruptible
+            ),
+          { stopsBySignal: true }
+        )
+        const clients = yield* start(ports, { kinds: [note] })
+        const { engine, stop } = yield* start(ports, { handlers: [handler] })
+        const { job } = yield* engine.submit(request())
+        yield* Deferred.await(inside)
+        const stopping = yield* Effect.forkChild(stop)
+        yield* pass(6)
+        // Nobody else has it while it tidies up, though its first lease would be over.
+        expect((yield* clients.engine.get(TENANT, job.id)).job.state).toBe("Running")
+        yield* Deferred.succeed(ending, undefined)
+        yield* Fiber.join(stopping)
+        expect((yield* clients.engine.get(TENANT, job.id)).job).toMatchObject({
+          epoch: 1,
+          outcome: { _tag: "Succeeded", result: "written" }
+        })
+      })
+    ))
+
+  it("hands back the job of one that stops by its signal and does not end in ten seconds", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const { handler, inside, left } = staying()
+        const clients = yield* start(ports, { kinds: [note] })
+        const { engine, stop } = yield* start(ports, { handlers: [{ ...handler, stopsBySignal: true }] })
+        const { job } = yield* engine.submit(request())
+        const { signal } = yield* Deferred.await(inside)
+        const stopping = yield* Effect.forkChild(stop)
+        yield* pass(9.75)
+        expect([signal.aborted, left]).toEqual([true, []])
+        yield* pass(0.5)
+        yield* Fiber.join(stopping)
+        expect(left).toEqual([job.id])
+        expect((yield* clients.engine.get(TENANT, job.id)).job).toMatchObject({ state: "Queued", failures: 0 })
+      })
+    ))
+
+  it("leases for as long as it is told, in place of the kind", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const { handler, inside } = staying()
+        const { engine } = yield* start(ports, { handlers: [handler], lease: { leaseMs: 1_000, renewMs: 500 } })
+        yield* engine.submit(request())
+        const { lease } = yield* Deferred.await(inside)
+        const first = lease().deadline
+        yield* pass(0.5)
+        expect(lease().deadline - first).toBe(500)
+      })
+    ))
+
+  it.each([
+    ["a lease shorter than two renewals of the kind", { lease: { leaseMs: 7_999 } }, "shorter than two renewals"],
+    ["a renewal that comes too late for the lease of the kind", { lease: { renewMs: 6_001 } }, "two renewals"],
+    ["no concurrency", { concurrency: 0 }, "concurrency is a whole number from 1"],
+    ["a poll without a pause", { pollMs: 0 }, "pollMs is a whole number from 10"],
+    ["a sweep that never comes", { sweepMs: Number.POSITIVE_INFINITY }, "everyMs is a whole number from 50"]
+  ])("refuses %s, where it is written", (_, options, said) => {
+    expect(() => layerJobs({ handlers: [echo], ...options })).toThrow(
+      expect.objectContaining({ _tag: "OptionsRejected", message: expect.stringContaining(said) })
+    )
+  })
 
   it("claims nothing of a paused kind, also after a restart, until it is resumed", () =>
     play((ports) =>

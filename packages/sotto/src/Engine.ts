@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { layerAggregator } from "@sotto/aggregator"
-import type { Awaiting, Job, JobEvent, OutputData, Plain } from "@sotto/core/job"
+import type { Awaiting, Job, JobEvent, LeasePolicy, OutputData, Plain } from "@sotto/core/job"
 import type { JobCursor, JobFilter, JobPage, JobTally } from "@sotto/core/ports/JobStore"
 import {
   aggregationHandler,
@@ -72,6 +72,10 @@ export interface EngineOptions {
   readonly buckets?: Readonly<Record<string, string>>
   /** Jobs at a time in this process; default 4. 0: this process submits and looks, others work. */
   readonly concurrency?: number
+  /** How often to look for leases that are over, timers and jobs that nobody was told of; 2 000 unless told. */
+  readonly sweepMs?: number
+  /** How long this process leases jobs and how often it renews, in place of what kinds say (12 s, 4 s unless told). */
+  readonly lease?: Partial<LeasePolicy>
   /** Threads that open reports; default: one for each core. */
   readonly lanes?: number
   /** The least level of what goes to stderr (`info` unless told), or who is given every entry. */
@@ -142,7 +146,20 @@ const layersOf = (options: EngineOptions) => {
   const buckets = Object.fromEntries(
     Object.entries(options.buckets ?? BUCKETS).map(([name, place]) => [name, resolve(folder, place)])
   )
-  const { store, blobs, keys, ledgerKeys, ledger, records, queue, kinds = [], concurrency = 4, lanes } = options
+  const {
+    store,
+    blobs,
+    keys,
+    ledgerKeys,
+    ledger,
+    records,
+    queue,
+    kinds = [],
+    concurrency = 4,
+    lanes,
+    sweepMs,
+    lease
+  } = options
   const made = {
     ...(keys === undefined ? { keys: files.keys } : {}),
     ...(ledgerKeys === undefined ? { ledgerKeys: files.ledgerKeys } : {})
@@ -166,10 +183,11 @@ const layersOf = (options: EngineOptions) => {
     queue === undefined ? layerMemoryJobQueue() : layerPromisedJobQueue(queue)
   )
   const handlers = [aggregationHandler({ siteOf }), ...kinds.map(handlerOf)]
+  const times = { ...(sweepMs === undefined ? {} : { sweepMs }), ...(lease === undefined ? {} : { lease }) }
   const jobs =
     concurrency === 0
-      ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind) })
-      : layerJobs({ handlers, concurrency })
+      ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind), ...times })
+      : layerJobs({ handlers, concurrency, ...times })
   return jobs.pipe(
     Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports)),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
@@ -178,9 +196,17 @@ const layersOf = (options: EngineOptions) => {
   )
 }
 
+const soundLayersOf = (options: EngineOptions) => {
+  try {
+    return layersOf(options)
+  } catch (error) {
+    throw problemOf(error)
+  }
+}
+
 /** Opens everything and starts to work; rejects with a `SottoError` when something cannot be opened. */
 export const createEngine = async (options: EngineOptions): Promise<SottoEngine> => {
-  const runtime = ManagedRuntime.make(layersOf(options))
+  const runtime = ManagedRuntime.make(soundLayersOf(options))
   try {
     return facade(valueOf(await runtime.runPromiseExit(runtime.contextEffect)), () => runtime.dispose())
   } catch (error) {

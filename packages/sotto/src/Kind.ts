@@ -47,7 +47,10 @@ export interface HandledJob<P> {
   readonly failures: number
   readonly createdAt: Date
   readonly parameters: P
-  /** Aborts when the handler is to stop, whatever the reason. */
+  /**
+   * Aborts when the handler is to stop, whatever the reason; from then on the methods of the job throw. The handler has 10 s
+   * to end. During `close()` the result that it ends with counts; if it throws, the job is handed back without a failure.
+   */
   readonly signal: AbortSignal
   readonly blobs: Blobs
   /** Keeps the last value, which is written now and then. Cheap: call it as often as you like. */
@@ -145,40 +148,38 @@ export const defineKind = <P, R extends Plain>(definition: KindDefinition<P, R>)
   })
   return {
     name,
-    [HANDLER]: handle(kind, (job) =>
-      Effect.contextWith((services) =>
-        Effect.tryPromise({
-          try: async (signal) =>
-            ((await run(handled(job, read(job.parameters), signal, services))) ?? null) as Schema.Json,
-          catch: (error) => error
-        })
-      ).pipe(
-        Effect.catch((error) =>
-          error instanceof JobError
-            ? Effect.fail(
-                new JobFailed<Schema.Json>({
-                  code: error.code,
-                  category: error.category,
-                  message: error.message,
-                  details: error.details as Schema.Json,
-                  retryable: error.retryable
-                })
-              )
-            : Effect.die(error)
-        )
-      )
+    [HANDLER]: handle(
+      kind,
+      (job) =>
+        Effect.contextWith((services) =>
+          Effect.tryPromise({
+            try: async () => ((await run(handled(job, read(job.parameters), services))) ?? null) as Schema.Json,
+            catch: (error) => error
+          })
+        ).pipe(
+          Effect.catch((error) =>
+            error instanceof JobError
+              ? Effect.fail(
+                  new JobFailed<Schema.Json>({
+                    code: error.code,
+                    category: error.category,
+                    message: error.message,
+                    details: error.details as Schema.Json,
+                    retryable: error.retryable
+                  })
+                )
+              : Effect.die(error)
+          )
+        ),
+      // A Promise cannot be interrupted: were its job handed back at once, it would go on beside its successor.
+      { stopsBySignal: true }
     )
   }
 }
 
-const handled = <P>(
-  job: JobContext<unknown>,
-  parameters: P,
-  signal: AbortSignal,
-  services: Context.Context<never>
-): HandledJob<P> => {
+const handled = <P>(job: JobContext<unknown>, parameters: P, services: Context.Context<never>): HandledJob<P> => {
   const run = Effect.runPromiseExitWith(services)
-  const { tenant, id, epoch, session, failures, createdAt } = job
+  const { tenant, id, epoch, session, failures, createdAt, signal } = job
   const promise = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
     valueOf(await run(effect, { signal }), signal)
   return {

@@ -224,6 +224,31 @@ describe("createEngine", () => {
     })
   })
 
+  it("keeps what a handler ends with while it closes", async () => {
+    const tidy = defineKind({
+      name: "tidy",
+      parameters: () => null,
+      run: ({ signal }) =>
+        new Promise<string>((resolve) =>
+          signal.addEventListener("abort", () => setImmediate(() => resolve("ended in time")))
+        )
+    })
+    const first = await open({ kinds: [tidy] })
+    const { job } = await first.submit("tidy", null)
+    for await (const { _tag } of first.events(job.id)) if (_tag === "Started") break
+    await first.close()
+    const engine = await open({ kinds: [tidy], concurrency: 0 })
+    expect((await engine.get(job.id)).job.outcome).toEqual({ _tag: "Succeeded", result: "ended in time" })
+  })
+
+  it("refuses times that cannot be sound", async () => {
+    await expect(open({ lease: { leaseMs: 1_000 } })).rejects.toMatchObject({ code: "OptionsRejected" })
+    await expect(open({ sweepMs: 0 })).rejects.toMatchObject({
+      code: "OptionsRejected",
+      message: expect.stringContaining("everyMs is a whole number from 50 to 60000, not 0")
+    })
+  })
+
   it("refuses a ledger whose keys were lost", async () => {
     await (await open()).close()
     await rm(join(folder, "ledger-keys.json"))

@@ -77,7 +77,7 @@ describe("the log of an embedded engine", () => {
       if (++sweeps === 2) resolve()
       return Promise.reject(new Error("the store is gone"))
     }
-    const engine = await createEngine({ folder, concurrency: 0, store: { ...goneStore, due }, log })
+    const engine = await createEngine({ folder, concurrency: 0, store: { ...goneStore, due }, sweepMs: 50, log })
     await sweptAgain
     await engine.close()
     expect(written.mock.calls.length > 0).toBe(told)
