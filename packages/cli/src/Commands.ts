@@ -388,6 +388,34 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (options) => (await import("./commands/Budget.ts")).acceptRollback(options))
 
+  const configured = (command: Command): Command =>
+    command
+      .option("--config <file>", "what to run; see docs/configuration.md (default: sotto.json if it is there)")
+      .option("--folder <folder>", "where everything is kept, instead of the configuration's folder")
+  configured(root.command("serve"))
+    .description("Serve jobs over HTTP, and run them")
+    .option("--host <host>", "where to listen, instead of http.host; without API keys on this machine only")
+    .addOption(new Option("--port <n>", "the port, instead of http.port; 0: a free one").argParser(whole(0)))
+    .option("--no-workers", "answer requests only; `sotto worker` runs the jobs")
+    .option("--check-config", "say what would run, and start nothing", false)
+    .option("--json", "print what would run as one JSON document", false)
+    .addHelpText(
+      "after",
+      examples(
+        ["sotto serve", "everything in ./sotto, for this machine only"],
+        ["sotto serve --config sotto.json --check-config", "is the configuration right, and what comes of it?"],
+        ["sotto serve --config sotto.json --no-workers", "several processes: this one answers, others work"]
+      )
+    )
+    .action(async (options) => (await import("./commands/Serve.ts")).serve(options))
+  configured(root.command("worker"))
+    .description("Run the jobs of a server, over the same store")
+    .addHelpText(
+      "after",
+      examples(["sotto worker --config sotto.json", "one more process that works; start as many as there are cores"])
+    )
+    .action(async (options) => (await import("./commands/Serve.ts")).worker(options))
+
   const jobs = root
     .command("jobs")
     .description("Submit jobs to the store of an engine, and look after them")
@@ -459,13 +487,50 @@ export const defineCommands = (root: Command): void => {
     )
     .action(async (id, options) => (await import("./commands/Jobs.ts")).events(id, options))
 
+  const apiKeys = root
+    .command("apikeys")
+    .description("Make API keys for a server, and revoke them")
+    .addHelpText("after", examples(["sotto apikeys list --store data/sotto.db", "who may use the server"]))
+  const onStore = (command: Command): Command =>
+    command.addOption(new Option("--store <file>", "the store of the server (SQLite)").makeOptionMandatory())
+  const keyCommand = (command: Command): Command => onStore(command).option("--json", "print one JSON document", false)
+  keyCommand(apiKeys.command("create"))
+    .description("Make a key and print it, once; from the first key on a server lets nobody in without one")
+    .option("--tenant <name>", "whose key", "default")
+    .option("--name <text>", "who uses it, for the list and the log (default: its id)")
+    .option("--expires <time>", "for how long, as 90d, or until when, as 2030-01-31T10:00:00Z (default: for ever)")
+    .addHelpText(
+      "after",
+      examples(["sotto apikeys create --store data/sotto.db --name ci --expires 90d > ci.key", "a key for 90 days"])
+    )
+    .action(async (options) => (await import("./commands/ApiKeys.ts")).create(options))
+  keyCommand(apiKeys.command("list"))
+    .description("List keys, also those that are over")
+    .option("--tenant <name>", "only of this tenant")
+    .addHelpText("after", examples(["sotto apikeys list --store data/sotto.db --tenant default", "names and states"]))
+    .action(async (options) => (await import("./commands/ApiKeys.ts")).list(options))
+  keyCommand(apiKeys.command("revoke").addArgument(new Argument("<id>", "the id of the key")))
+    .description("Refuse a key from the next request on, for good")
+    .addHelpText("after", examples(["sotto apikeys revoke --store data/sotto.db 0123456789abcdef", "it was lost"]))
+    .action(async (id, options) => (await import("./commands/ApiKeys.ts")).revoke(id, options))
+  onStore(apiKeys.command("rotate-signing-key"))
+    .description("Sign job tokens and links to results with a new key")
+    .option("--keep <time>", "how long what was signed before still counts, as 12h, 30d or 0", "30d")
+    .addHelpText(
+      "after",
+      examples(["sotto apikeys rotate-signing-key --store data/sotto.db --keep 0", "refuse all older tokens and links"])
+    )
+    .action(async (options) => (await import("./commands/ApiKeys.ts")).rotateSigningKey(options))
+
   root
     .command("verify")
     .description("Test an adapter against the laws of its port")
     .addArgument(new Argument("<adapter.js>", "a module that exports port (a name) and make (a function)"))
     .addOption(new Option("--runs <n>", "runs of each law").argParser(whole(1)).default(50))
     .addOption(new Option("--seed <n>", "the same seed makes the same runs").argParser(whole(0)).default(1))
+    .option("--mutants", "also try each law on wrong variants of the adapter, which it must catch", false)
     .option("--manifest <file>", "write what the adapter guarantees to this file, as JSON")
+    .option("--at <time>", "a time to write into the manifest; there is none unless you give it")
     .option("--json", "print the manifest instead of a table", false)
     .addHelpText(
       "after",
