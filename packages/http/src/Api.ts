@@ -9,12 +9,20 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Layer from "effect/Layer"
 import { withDocument } from "./Document.ts"
-import { layerSystem, System } from "./v1/System.ts"
+import { Blobs, layerBlobsGroup } from "./v1/Blobs.ts"
+import { Budget, layerBudgetGroup } from "./v1/Budget.ts"
+import { Events, layerEventsGroup } from "./v1/Events.ts"
+import { Inputs, layerInputsGroup } from "./v1/Inputs.ts"
+import { Jobs, layerJobsGroup } from "./v1/Jobs.ts"
+import { Kinds, layerKindsGroup } from "./v1/Kinds.ts"
+import { layerOutputsGroup, Outputs } from "./v1/Outputs.ts"
+import { layerResultsGroup, Results } from "./v1/Results.ts"
+import { layerSystemGroup, System } from "./v1/System.ts"
 import { layerV1Alpha, V1Alpha } from "./v1alpha/V1Alpha.ts"
 
 export const Api = withDocument(
   HttpApi.make("sotto")
-    .add(System, V1Alpha)
+    .add(Jobs, Inputs, Outputs, Results, Events, Kinds, Budget, Blobs, System, V1Alpha)
     .annotateMerge(
       OpenApi.annotations({
         title: "Sotto",
@@ -25,4 +33,15 @@ export const Api = withDocument(
 )
 
 /** The handlers of every group. */
-export const layerGroups = Layer.mergeAll(layerSystem, layerV1Alpha)
+export const layerGroups = Layer.mergeAll(
+  layerJobsGroup,
+  layerInputsGroup,
+  layerOutputsGroup,
+  layerResultsGroup,
+  layerEventsGroup,
+  layerKindsGroup,
+  layerBudgetGroup,
+  layerBlobsGroup,
+  layerSystemGroup,
+  layerV1Alpha
+)

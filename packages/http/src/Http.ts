@@ -1,8 +1,13 @@
 /**
  * The server as one effect that answers requests, for any host: in process, as a web handler, or behind a listener.
  */
+import { Aggregator } from "@sotto/core/ports/Aggregator"
+import { BlobStore } from "@sotto/core/ports/BlobStore"
+import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { Entropy } from "@sotto/core/ports/Entropy"
-import type { EngineServices } from "@sotto/engine"
+import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
+import { Records } from "@sotto/core/ports/Records"
+import { Engine, type EngineServices } from "@sotto/engine"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -18,7 +23,7 @@ import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 import type { Authentication } from "./access/Authentication.ts"
 import type { Tenants } from "./access/Tenants.ts"
-import type { Tokens } from "./access/Tokens.ts"
+import { Tokens } from "./access/Tokens.ts"
 import { Api, layerGroups } from "./Api.ts"
 import { Draining, layerDraining } from "./front/Draining.ts"
 import { front, type FrontOptions } from "./front/Front.ts"
@@ -52,7 +57,16 @@ export const layerHttp = (options: HttpOptions = {}): Layer.Layer<Http, never, E
   Layer.effect(
     Http,
     Effect.gen(function* () {
-      const entropy = yield* Entropy
+      const services = Context.pick(
+        Engine,
+        BlobStore,
+        Records,
+        Entropy,
+        BudgetLedger,
+        LedgerKeys,
+        Aggregator,
+        Tokens
+      )(yield* Effect.context<EngineServices | Access>())
       const draining = yield* Draining
       const routes = HttpApiBuilder.layer(Api).pipe(
         Layer.provide(layerGroups),
@@ -63,9 +77,9 @@ export const layerHttp = (options: HttpOptions = {}): Layer.Layer<Http, never, E
       const router = yield* HttpRouter.toHttpEffect(routes).pipe(
         Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: LONGEST_SEGMENT })
       )
-      const answer = front(routesOf(Api), options)(router)
+      const answer = front(routesOf(Api), options)(Effect.provideContext(router, services))
       return {
-        answer: Effect.provideService(answer, Entropy, entropy),
+        answer: Effect.provideContext(answer, services),
         drain: draining.begin
       }
     })

@@ -4,7 +4,7 @@
  * The router and the operations behind it may fail in their own ways; nothing leaves here without a body in the form of
  * the interface that was addressed, and nothing of what happened inside leaves at all.
  */
-import { Entropy } from "@sotto/core/ports/Entropy"
+import type { Entropy } from "@sotto/core/ports/Entropy"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

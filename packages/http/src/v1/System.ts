@@ -66,7 +66,7 @@ export const System = HttpApiGroup.make("system")
 
 const ok = { status: "ok" } as const
 
-export const layerSystem = HttpApiBuilder.group(
+export const layerSystemGroup = HttpApiBuilder.group(
   apiOf(System),
   "system",
   Effect.fnUntraced(function* (handlers) {

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { json, play, serve, tenantOf, unlimited } from "../support/Rig.ts"
+import { json, play, serve } from "../support/Rig.ts"
 
 describe("Front", () => {
   it("answers an address that nothing is at with a problem", () =>

@@ -1,0 +1,45 @@
+/**
+ * What a tenant may submit, by whichever interface: jobs about its own sites, in its own buckets, not too many at once.
+ */
+import { parseParameters, type Reporter } from "@sotto/core/aggregation"
+import { isTerminal } from "@sotto/core/job"
+import { aggregationKind, Engine } from "@sotto/engine"
+import * as Effect from "effect/Effect"
+import { ownsBucket, ownsSite, type Tenant } from "./access/Tenants.ts"
+import { AggregationRules } from "./AggregationRules.ts"
+import { problem, problemOf } from "./Problem.ts"
+
+/** Fails unless the tenant has room for one more job. */
+export const requireRoom = Effect.fnUntraced(function* ({ name, limits }: Tenant) {
+  if (limits.jobs === null) return
+  const engine = yield* Engine
+  const tally = yield* Effect.mapError(engine.tally(name), problemOf)
+  const live = tally.reduce((sum, { state, jobs }) => sum + (isTerminal(state) ? 0 : jobs), 0)
+  if (live < limits.jobs) return
+  return yield* Effect.fail(
+    problem("too-many-jobs", `You have ${live} jobs that are not over. Wait for some to end, or cancel them.`)
+  )
+})
+
+/** Fails unless the tenant may submit a job of this kind with these parameters, which are those that clients write. */
+export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: string, parameters: unknown) {
+  if (kind !== aggregationKind.name) return
+  const read = aggregationKind.parameters.decode(parameters)
+  // What cannot be read is refused by the kind, which says why.
+  if (read._tag === "NotCoded") return
+  const { siteOf, domainOptional } = yield* AggregationRules
+  const { jobRequestId, jobParameters, inputDataBucketName, outputDataBucketName } = read.value
+  const told = parseParameters({ jobRequestId, jobParameters, domainOptional })
+  if ("_tag" in told) return yield* Effect.fail(problem("invalid-submission", told.message))
+  const { outputDomain, reporter } = told
+  const buckets = [inputDataBucketName, outputDataBucketName, ...(outputDomain ? [outputDomain.bucketName] : [])]
+  const strange = buckets.find((name) => !ownsBucket(tenant, name))
+  if (strange !== undefined) {
+    return yield* Effect.fail(problem("forbidden", `The bucket "${strange}" is not yours. Name one that is.`))
+  }
+  if (ownsSite(tenant, reporter, siteOf)) return
+  return yield* Effect.fail(problem("forbidden", `Reports for ${named(reporter)} are not yours to ask about.`))
+})
+
+const named = (reporter: Reporter): string =>
+  reporter._tag === "Site" ? reporter.reportingSite : reporter.attributionReportTo
