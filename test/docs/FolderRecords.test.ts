@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { checkLaw, layerLawClock, recordsLaws } from "@sotto/testkit"
+import { layerLawClock, recordsLaws, registerLaws } from "@sotto/testkit"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { afterAll, describe, it } from "vitest"
@@ -16,8 +16,4 @@ const subject = Layer.unwrap(
   Effect.sync(() => Layer.merge(layerFolderRecords(mkdtempSync(join(root, "run-"))), layerLawClock))
 )
 
-describe("records in a folder", () => {
-  it.each(recordsLaws.map((law) => [law.id, law] as const))("keep %s", async (_, law) => {
-    await checkLaw(law, subject, { runs: 25 })
-  })
-})
+await registerLaws({ describe, it }, recordsLaws, subject, { runs: 25 })

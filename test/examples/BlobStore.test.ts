@@ -21,18 +21,24 @@ describe("examples/blob-store", () => {
 
   it("keeps every law of its port, and says so in a manifest", async () => {
     const file = join(folder, "manifest.json")
-    const { code, stdout, stderr } = await inside("verify", adapter, "--runs", "25", "--manifest", file)
+    const { code, stdout, stderr } = await inside("verify", adapter, "--runs", "25", "--mutants", "--manifest", file)
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining("laws hold") })
     const manifest = JSON.parse(readFileSync(file, "utf8"))
     expect(manifest).toMatchObject({
       port: "BlobStore",
       passed: true,
+      counted: { holds: blobStoreLaws.length - 1, degraded: 1, broken: 0 },
       capabilities: { signedLinks: false, localPaths: false },
       versions: { sotto: "0.1.0", node: process.versions.node },
       runs: 25
     })
     expect(manifest.laws.map(({ law }: { law: string }) => law)).toEqual(blobStoreLaws.map(({ id }) => id))
-    for (const { id } of blobStoreLaws) expect(stdout).toMatch(new RegExp(`^${id} +holds`, "m"))
+    for (const { id, needs, mutants } of blobStoreLaws) {
+      const said = needs?.length === 0 ? `holds +${mutants.length} of ${mutants.length} ` : "degraded +0 of 0 "
+      expect(stdout).toMatch(new RegExp(`^${id} +${said}`, "m"))
+    }
+    expect(stderr).toContain("CAPABILITIES was tried without signedLinks, localPaths")
+    expect(manifest).not.toHaveProperty("at")
   })
 
   it("would be caught if it broke one", async () => {
@@ -64,10 +70,10 @@ describe("sotto verify", () => {
        export const keys = [pair("a", 1), pair("b", 2)]
        export const make = () => ({ privateKey: async () => keys[0] })`
     )
-    const { code, stdout } = await inside("verify", file, "--json")
+    const { code, stdout } = await inside("verify", file, "--json", "--at", "2026-11-22T02:00:00Z")
     const manifest = JSON.parse(stdout)
-    expect([code, manifest.passed]).toEqual([1, false])
-    const broken = manifest.laws.filter(({ passed }: { passed: boolean }) => !passed)
+    expect([code, manifest.passed, manifest.at]).toEqual([1, false, "2026-11-22T02:00:00Z"])
+    const broken = manifest.laws.filter(({ verdict }: { verdict: string }) => verdict === "broken")
     expect(broken.length).toBeGreaterThan(0)
     expect(broken[0].failure).toContain(`KeyRing breaks the law ${broken[0].law}`)
   })

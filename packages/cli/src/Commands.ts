@@ -529,7 +529,9 @@ export const defineCommands = (root: Command): void => {
     .addOption(new Option("--runs <n>", "runs of each law").argParser(whole(1)).default(50))
     .addOption(new Option("--seed <n>", "the same seed makes the same runs").argParser(whole(0)).default(1))
     .option("--mutants", "also try each law on wrong variants of the adapter, which it must catch", false)
+    .option("--mutants", "also try each law on wrong variants of the adapter, which it must catch", false)
     .option("--manifest <file>", "write what the adapter guarantees to this file, as JSON")
+    .option("--at <time>", "a time to write into the manifest; there is none unless you give it")
     .option("--at <time>", "a time to write into the manifest; there is none unless you give it")
     .option("--json", "print the manifest instead of a table", false)
     .addHelpText(

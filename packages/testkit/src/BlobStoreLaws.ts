@@ -44,11 +44,13 @@ const law = <A>(
   rule: string,
   cases: fc.Arbitrary<A>,
   run: (store: Service, example: A) => Effect.Effect<void, unknown>,
-  mutants: ReadonlyArray<Mutant<BlobStore>>
+  mutants: ReadonlyArray<Mutant<BlobStore>>,
+  needs: ReadonlyArray<string> = []
 ): Law<BlobStore> => ({
   id,
   port: "BlobStore",
   rule,
+  needs,
   property: propertyOf(cases, (example) => BlobStore.use((store) => run(store, example))),
   mutants
 })
@@ -597,7 +599,8 @@ const CAPABILITIES = law(
     mutant("promises what it has not", (store) => ({
       capabilities: { signedLinks: !store.capabilities.signedLinks, localPaths: !store.capabilities.localPaths }
     }))
-  ]
+  ],
+  ["signedLinks", "localPaths"]
 )
 
 /** The laws of the port `BlobStore`. A store under test has the buckets `LAW_BUCKETS`, empty. */

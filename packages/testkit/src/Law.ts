@@ -12,8 +12,8 @@ export interface Law<Port> {
   readonly rule: string
   /** What is usually behind a broken law; if absent, what its mutants do wrong. */
   readonly causes?: ReadonlyArray<string>
-  /** The capability that an adapter must have for the law to apply; without it the law tests that it answers `Unsupported`. */
-  readonly needs?: string
+  /** Capabilities without which the law tests less: that what is missing answers as the port says. */
+  readonly needs?: ReadonlyArray<string>
   /** `subject` is built anew, and empty, for every run of the property. */
   readonly property: (subject: Layer.Layer<Port>) => fc.IAsyncProperty<unknown>
   /** Wrong adapters that this law catches: what shows that the law can fail. */

@@ -10,6 +10,8 @@ export { JobStoreLab } from "./JobStoreLab.ts"
 export { type JobStoreLaw, jobStoreLaws, type JobStoreSubject } from "./JobStoreLaws.ts"
 export { LawClock, layerLawClock } from "./LawClock.ts"
 export { jobQueueLaws } from "./JobQueueLaws.ts"
+export { type Registered, registerLaws, type LawRunner, type RegisterOptions } from "./Register.ts"
+export { type Capabilities, capabilitiesOf, type Verdict, verdictOn, type VerdictOptions } from "./Verdict.ts"
 export { recordsLaws, type RecordsSubject } from "./RecordsLaws.ts"
 export {
   type Fault,

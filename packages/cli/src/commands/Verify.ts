@@ -3,13 +3,9 @@ import { existsSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import { BlobStore } from "@sotto/core/ports/BlobStore"
-import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
-import { JobQueue } from "@sotto/core/ports/JobQueue"
+import type { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { JobStore } from "@sotto/core/ports/JobStore"
-import { KeyRing } from "@sotto/core/ports/KeyRing"
-import { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
-import { Records } from "@sotto/core/ports/Records"
+import type { Records } from "@sotto/core/ports/Records"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import {
   layerPromisedBlobStore,
@@ -25,7 +21,8 @@ import {
 } from "@sotto/local"
 import {
   blobStoreLaws,
-  checkLaw,
+  type Capabilities,
+  capabilitiesOf,
   jobQueueLaws,
   JobStoreLab,
   jobStoreLaws,
@@ -38,7 +35,10 @@ import {
   type LedgerLab,
   ledgerKeysLaws,
   ledgerLaws,
-  recordsLaws
+  recordsLaws,
+  type Verdict,
+  verdictOn,
+  type VerdictOptions
 } from "@sotto/testkit"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -58,41 +58,23 @@ interface AdapterModule {
   readonly keys?: unknown
 }
 
-interface Outcome {
-  readonly law: string
-  readonly rule: string
-  readonly passed: boolean
-  readonly ms: number
-  readonly failure?: string
-}
+type Outcome = Verdict & { readonly ms: number }
 
 interface Suite {
-  readonly laws: ReadonlyArray<Pick<Law<unknown>, "id" | "rule">>
-  check(index: number, options: { readonly runs: number; readonly seed: number }): Promise<void>
-  readonly capabilities: () => Promise<unknown>
+  readonly laws: ReadonlyArray<Pick<Law<unknown>, "id">>
+  verdict(index: number, capabilities: Capabilities, options: VerdictOptions): Promise<Verdict>
+  readonly capabilities: () => Promise<Capabilities>
 }
 
 type Make = (given: unknown) => unknown
 
 /** The laws of one port, ready to be tried. */
-const suite = <S, P extends S>(
-  port: Context.Key<P, object>,
-  laws: ReadonlyArray<Law<S>>,
-  subject: Layer.Layer<S, unknown>
-): Suite => {
+const suite = <S>(port: string, laws: ReadonlyArray<Law<S>>, subject: Layer.Layer<S, unknown>): Suite => {
   const sound = Layer.orDie(subject)
   return {
     laws,
-    check: (index, options) => checkLaw(laws[index] as Law<S>, sound, options),
-    capabilities: () =>
-      Effect.runPromise(
-        Effect.scoped(
-          Effect.map(Layer.build(sound), (context) => {
-            const service: { readonly capabilities?: unknown } = Context.get(context as Context.Context<P>, port)
-            return service.capabilities ?? {}
-          })
-        )
-      )
+    verdict: (index, capabilities, options) => verdictOn(laws[index] as Law<S>, sound, capabilities, options),
+    capabilities: () => capabilitiesOf(port, sound)
   }
 }
 
@@ -135,13 +117,13 @@ const madeJobs = (make: Make): Layer.Layer<Jobs> =>
 const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Suite>> = {
   BlobStore: (make) =>
     suite(
-      BlobStore,
+      "BlobStore",
       blobStoreLaws,
       made(make, { buckets: LAW_BUCKETS }, (adapter) => layerPromisedBlobStore(adapter as PromisedBlobStore))
     ),
   BudgetLedger: (make) =>
     suite(
-      BudgetLedger,
+      "BudgetLedger",
       ledgerLaws,
       made<BudgetLedger | LedgerLab>(
         make,
@@ -151,11 +133,11 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
     ),
   JobQueue: (make) =>
     suite(
-      JobQueue,
+      "JobQueue",
       jobQueueLaws,
       made(make, {}, (adapter) => layerPromisedJobQueue(adapter as PromisedJobQueue))
     ),
-  JobStore: (make) => suite(JobStore, jobStoreLaws, madeJobs(make)),
+  JobStore: (make) => suite("JobStore", jobStoreLaws, madeJobs(make)),
   KeyRing: (make, { keys }) => {
     if (!Array.isArray(keys) || keys.length < 2) {
       throw new CommandError(
@@ -168,20 +150,20 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
       privateKey: new SecretBytes(privateKey)
     }))
     return suite(
-      KeyRing,
+      "KeyRing",
       keyRingLaws(held),
       made(make, { keys }, (adapter) => layerPromisedKeyRing(adapter as PromisedKeyRing))
     )
   },
   LedgerKeys: (make) =>
     suite(
-      LedgerKeys,
+      "LedgerKeys",
       ledgerKeysLaws,
       made(make, { keys: LEDGER_TEST_KEYS }, (adapter) => layerPromisedLedgerKeys(adapter as PromisedLedgerKeys))
     ),
   Records: (make) =>
     suite(
-      Records,
+      "Records",
       recordsLaws,
       made<Records>(make, {}, onlyLayer("Records are a layer")).pipe(Layer.provideMerge(layerLawClock))
     )
@@ -202,52 +184,79 @@ const load = async (file: string): Promise<Suite & { readonly port: string }> =>
 }
 
 const outcomeOf = async (
-  { laws, check }: Suite,
+  adapter: Suite,
   index: number,
-  options: { readonly runs: number; readonly seed: number }
+  capabilities: Capabilities,
+  options: VerdictOptions
 ): Promise<Outcome> => {
-  const { id, rule } = laws[index] as Suite["laws"][number]
   const start = performance.now()
-  const failure = await check(index, options).then(
-    () => undefined,
-    (error: unknown) => (error instanceof Error ? error.message : String(error))
-  )
-  const ms = Math.round(performance.now() - start)
-  return { law: id, rule, passed: failure === undefined, ms, ...(failure === undefined ? {} : { failure }) }
+  const verdict = await adapter.verdict(index, capabilities, options)
+  return { ...verdict, ms: Math.round(performance.now() - start) }
 }
+
+const SAID = { holds: "holds", degraded: "degraded", broken: "BROKEN" } as const
 
 export const verify = async (
   file: string,
-  options: { readonly runs: number; readonly seed: number; readonly manifest?: string; readonly json: boolean }
+  options: {
+    readonly runs: number
+    readonly seed: number
+    readonly mutants: boolean
+    readonly manifest?: string
+    readonly at?: string
+    readonly json: boolean
+  }
 ): Promise<void> => {
   const adapter = await load(file)
-  const { runs, seed } = options
+  const { runs, seed, mutants, at } = options
+  // An adapter that cannot be made breaks every law, and each says why.
+  const capabilities = await adapter.capabilities().catch(() => null)
   const laws: Array<Outcome> = []
-  for (const index of adapter.laws.keys()) laws.push(await outcomeOf(adapter, index, { runs, seed }))
-  const failed = laws.filter(({ passed }) => !passed)
+  for (const index of adapter.laws.keys()) {
+    laws.push(await outcomeOf(adapter, index, capabilities ?? {}, { runs, seed, mutants }))
+  }
+  const counted = {
+    holds: laws.filter(({ verdict }) => verdict === "holds").length,
+    degraded: laws.filter(({ verdict }) => verdict === "degraded").length,
+    broken: laws.filter(({ verdict }) => verdict === "broken").length
+  }
+  const blind = laws.filter(({ mutants }) => mutants !== undefined && mutants.caught < mutants.tried)
+  const passed = counted.broken === 0 && blind.length === 0
   const manifest = {
     port: adapter.port,
     adapter: file,
-    passed: failed.length === 0,
+    passed,
+    counted,
     laws,
-    capabilities: failed.length === laws.length ? null : await adapter.capabilities(),
+    capabilities,
     runs,
     seed,
+    ...(at === undefined ? {} : { at }),
     versions: { sotto: VERSION, node: process.versions.node }
   }
   if (options.manifest !== undefined) await writeFile(options.manifest, `${JSON.stringify(manifest, null, 2)}\n`)
-  if (failed.length > 0) process.exitCode = 1
+  if (!passed) process.exitCode = 1
   if (options.json) return printJson(manifest)
   await print(
     table(
-      ["law", "", "ms", "rule"],
-      laws.map(({ law, passed, ms, rule }) => [law, passed ? "holds" : "BROKEN", String(ms), rule])
+      ["law", "", ...(mutants ? ["mutants"] : []), "ms", "rule"],
+      laws.map(({ law, verdict, mutants: tried, ms, rule }) => [
+        law,
+        SAID[verdict],
+        ...(tried === undefined ? [] : [`${tried.caught} of ${tried.tried}`]),
+        String(ms),
+        rule
+      ])
     )
   )
-  for (const { failure } of failed) note(`\n${failure}`)
+  for (const { failure } of laws) if (failure !== undefined) note(`\n${failure}`)
+  for (const { law, lacks } of laws) {
+    if (lacks.length > 0) note(`\n${law} was tried without ${lacks.join(", ")}, which the adapter does not have.`)
+  }
+  for (const { law } of blind) note(`\n${law} did not catch each of its mutants over this adapter.`)
   note(
     bold(
-      `\n${adapter.port}: ${laws.length - failed.length} of ${laws.length} laws hold (${runs} runs each, seed ${seed}).`
+      `\n${adapter.port}: ${counted.holds} of ${laws.length} laws hold, ${counted.degraded} degraded, ${counted.broken} broken (${runs} runs each, seed ${seed}).`
     )
   )
 }

@@ -123,7 +123,7 @@ export const allCommands = (kind: AnyKind, samples: KindSamples, job: Job | unde
 const STATES = Object.keys(REPORTS) as ReadonlyArray<ReportedState>
 
 /** What the move comes to for the job as it is. */
-export const commandOf = (kind: AnyKind, samples: KindSamples, move: Move, job: Job | undefined): Command => {
+const commandOf = (kind: AnyKind, samples: KindSamples, move: Move, job: Job | undefined): Command => {
   const submission = submissionFor(kind, samples, job?.retry.maxFailures)
   switch (move.do) {
     case "submit again":
