@@ -12,6 +12,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type BrowserReport, readSummary, runJob, writeDomain, writeReports } from "./DocumentedClient.ts"
 import { serve, type Server } from "./Server.ts"
 
+// Threads run from sources here; what is compiled once need not be compiled by each of them.
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "sotto-test-compile-cache")
+
 const ORIGIN = "https://reports.example.com"
 
 /** Noise of ε = 64 passes this in one run of 10¹⁵. */
