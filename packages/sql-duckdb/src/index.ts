@@ -1,1 +1,1 @@
-export {}
+export { type DuckDbOptions, layerDuckDbSqlEngine } from "./SqlEngine.ts"

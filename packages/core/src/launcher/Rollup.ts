@@ -18,8 +18,6 @@ export interface RollupPlan {
   readonly result: string
   /** A SELECT of one number: rows that this run wrote, new and replaced. */
   readonly written: string
-  /** A SELECT of the input's rows that stay when the source is removed. */
-  readonly rest: string
 }
 
 /**
@@ -68,13 +66,19 @@ export const planRollup = (
       naturalKey && stored !== undefined
         ? unionOf("SELECT * FROM sotto_result", others, dialect)
         : "SELECT * FROM sotto_result",
-    written: `SELECT COUNT(*) FROM ${FRESH}`,
-    rest: restOf(configuration, times, dialect)
+    written: `SELECT COUNT(*) FROM ${FRESH}`
   }
 }
 
-/** What this run aggregated is gone; what it did not read stays: rows not selected, of the future, or older than its start. */
-const restOf = ({ select }: Configuration, { catchupFrom, referenceTime }: RunTimes, dialect: SqlDialect): string => {
+/**
+ * A SELECT of the source's rows that stay when a run removes what it aggregated: rows that are not selected, of the
+ * future, or older than where it began to read.
+ */
+export const restOf = (
+  { select }: Configuration,
+  { catchupFrom, referenceTime }: RunTimes,
+  dialect: SqlDialect
+): string => {
   const [from, to] = [sqlTime(catchupFrom, dialect), sqlTime(referenceTime, dialect)]
   const read = `(${selectCondition(select, dialect)}) AND timestamp_tdt >= ${from} AND timestamp_tdt <= ${to}`
   return `SELECT * FROM ${SOURCE} WHERE (${read}) IS NOT TRUE`
