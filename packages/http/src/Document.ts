@@ -8,6 +8,8 @@ import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Context from "effect/Context"
+import type * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import { ErrorForm } from "./ErrorForm.ts"
 import { type Audience, type Example, Operation } from "./Operation.ts"
 import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "./Problem.ts"
@@ -82,6 +84,9 @@ const complete = (operation: Json, endpoint: HttpApiEndpoint.Top, speaksProblems
       ...(status === "429" || status === "503" ? RETRY_AFTER : {})
     }
   }
+  // A body that may be `null` may as well be left out.
+  const bodies = [...endpoint.payload.values()].flatMap(({ schemas }): ReadonlyArray<Schema.Top> => schemas)
+  if (bodies.some(({ ast }) => SchemaAST.isNull(ast))) (operation["requestBody"] as Json)["required"] = false
   if (rules?.example !== undefined) exemplify(operation, rules.example)
 }
 

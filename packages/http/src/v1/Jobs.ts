@@ -182,7 +182,7 @@ const rename = HttpApiEndpoint.patch("rename", "/v1/jobs/:job", {
 const cancel = HttpApiEndpoint.post("cancel", "/v1/jobs/:job/cancel", {
   params: path,
   headers: MATCH,
-  payload: Schema.NullOr(Schema.Struct({ reason: Schema.optionalKey(Name) }).annotate({ identifier: "Cancellation" })),
+  payload: [Schema.Struct({ reason: Schema.optionalKey(Name) }).annotate({ identifier: "Cancellation" }), Schema.Null],
   success: JobView,
   error: changes
 })
@@ -200,12 +200,13 @@ const cancel = HttpApiEndpoint.post("cancel", "/v1/jobs/:job/cancel", {
 const reset = HttpApiEndpoint.post("reset", "/v1/jobs/:job/reset", {
   params: path,
   headers: MATCH,
-  payload: Schema.NullOr(
+  payload: [
     Schema.Struct({
       fromInput: Schema.optionalKey(Name),
       preserve: Schema.optionalKey(Schema.Array(Name))
-    }).annotate({ identifier: "Resetting" })
-  ),
+    }).annotate({ identifier: "Resetting" }),
+    Schema.Null
+  ],
   success: JobView,
   error: changes
 })
