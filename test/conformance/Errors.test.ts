@@ -140,7 +140,8 @@ describe("who may ask (ledger §7)", () => {
     server = await serveIdle({
       tenants: [
         tenant("acme", { sites: ["https://example.com", "https://one.example.org"], buckets: ["data"] }),
-        tenant("other")
+        tenant("other"),
+        tenant("small", { limits: { requestsPerMinute: 5, jobs: 1, streams: null } })
       ]
     })
   })
@@ -242,5 +243,17 @@ describe("who may ask (ledger §7)", () => {
       expect(JSON.parse((await get(name, "same")).body).output_data_blob_prefix).toBe(name)
     }
     expect((await create("other", { job_request_id: "same" })).status).toBe(409)
+  })
+
+  it("more jobs or requests than a tenant may have are refused with 429, code 8, RESOURCE_EXHAUSTED", async () => {
+    expect((await create("small")).status).toBe(202)
+    const answer = await create("small")
+    const { message } = JSON.parse(answer.body)
+    expect(shown(answer)).toEqual(flat(429, { code: 8, reason: "RESOURCE_EXHAUSTED", message }))
+    expect(message).toContain("jobs that are not over")
+    for (let n = 3; n <= 5; n++) expect((await get("small", "x")).status).toBe(404)
+    const late = await get("small", "x")
+    expect([late.status, JSON.parse(late.body).code]).toEqual([429, 8])
+    expect(Number(late.headers["retry-after"])).toBeGreaterThan(0)
   })
 })

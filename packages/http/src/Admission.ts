@@ -1,7 +1,7 @@
 /**
  * What a tenant may submit, by whichever interface: jobs about its own sites, in its own buckets, not too many at once.
  */
-import { parseParameters, type Reporter } from "@sotto/core/aggregation"
+import { type Parameters, parseParameters, type Reporter } from "@sotto/core/aggregation"
 import { isTerminal } from "@sotto/core/job"
 import { aggregationKind, Engine } from "@sotto/engine"
 import * as Effect from "effect/Effect"
@@ -31,15 +31,22 @@ export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: str
   const { jobRequestId, jobParameters, inputDataBucketName, outputDataBucketName } = read.value
   const told = parseParameters({ jobRequestId, jobParameters, domainOptional })
   if ("_tag" in told) return yield* Effect.fail(problem("invalid-submission", told.message))
-  const { outputDomain, reporter } = told
-  const buckets = [inputDataBucketName, outputDataBucketName, ...(outputDomain ? [outputDomain.bucketName] : [])]
-  const strange = buckets.find((name) => !ownsBucket(tenant, name))
-  if (strange !== undefined) {
-    return yield* Effect.fail(problem("forbidden", `The bucket "${strange}" is not yours. Name one that is.`))
-  }
-  if (ownsSite(tenant, reporter, siteOf)) return
-  return yield* Effect.fail(problem("forbidden", `Reports for ${named(reporter)} are not yours to ask about.`))
+  const strange = strangeIn(told, [inputDataBucketName, outputDataBucketName], tenant, siteOf)
+  if (strange !== undefined) return yield* Effect.fail(problem("forbidden", strange))
 })
 
-const named = (reporter: Reporter): string =>
+/** What an aggregation names first that is not the tenant's, said in a sentence: a bucket, or whose reports it takes. */
+export const strangeIn = (
+  { outputDomain, reporter }: Parameters,
+  buckets: ReadonlyArray<string>,
+  tenant: Tenant,
+  siteOf: AggregationRules["siteOf"]
+): string | undefined => {
+  const named = outputDomain === undefined ? buckets : [...buckets, outputDomain.bucketName]
+  const strange = named.find((name) => !ownsBucket(tenant, name))
+  if (strange !== undefined) return `The bucket "${strange}" is not yours. Name one that is.`
+  return ownsSite(tenant, reporter, siteOf) ? undefined : `Reports for ${whose(reporter)} are not yours to ask about.`
+}
+
+const whose = (reporter: Reporter): string =>
   reporter._tag === "Site" ? reporter.reportingSite : reporter.attributionReportTo

@@ -77,6 +77,20 @@ describe("createJob", () => {
     )
   )
 
+  it("refuses a job beyond those that a tenant may have", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const { engine } = yield* idle(ports)
+        const limits = { requestsPerMinute: null, jobs: 1, streams: null }
+        const asked = (job_request_id: string) =>
+          Effect.map(calls(engine).create({ job_request_id }, { limits }), ({ status }) => status)
+        expect([yield* asked("a"), yield* asked("b")]).toEqual([202, 429])
+        const { rows } = yield* engine.list("acme", {}, null, 10)
+        yield* engine.cancel("acme", String(rows[0]?.id), "me")
+        expect(yield* asked("b")).toBe(202)
+      })
+    ))
+
   it("asks for no output domain where the workers need none", () =>
     play((ports) =>
       Effect.gen(function* () {
