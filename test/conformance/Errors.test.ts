@@ -2,7 +2,7 @@
 import { connect } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { flat, VALID } from "./Requests.ts"
-import { keyOf, type Received, type Sent, type Server, serveIdle, tenant } from "./Server.ts"
+import { keyOf, type Received, type Sent, type Server, serveBroken, serveIdle, tenant } from "./Server.ts"
 
 const CREATE = "/v1alpha/createJob"
 const GET = "/v1alpha/getJob"
@@ -96,6 +96,35 @@ describe("errors (§1.5, §1.6)", () => {
       { method: "GET", path: "/v1alpha/x" }
     ]) {
       expect((await send(sent)).headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/)
+    }
+  })
+})
+
+describe("faults of the server (§1.3-10, §1.5)", () => {
+  let server: Server
+  beforeAll(async () => {
+    server = await serveBroken()
+  })
+  afterAll(() => server.stop())
+
+  const both = (id: string): ReadonlyArray<Sent> => [
+    { method: "POST", path: CREATE, body: JSON.stringify({ ...VALID, job_request_id: id }) },
+    { method: "GET", path: `${GET}?job_request_id=${id}` }
+  ]
+
+  it("a database that fails is 500, code 13", async () => {
+    for (const sent of both("any")) {
+      expect(shown(await server.send(sent))).toEqual(
+        flat(500, { code: 13, reason: "SERVER_ERROR", message: "Internal error occurred when reaching the DB" })
+      )
+    }
+  })
+
+  it("anything unexpected is 500, code 2, and tells nothing of what it was", async () => {
+    for (const sent of both("defect")) {
+      expect(shown(await server.send(sent))).toEqual(
+        flat(500, { code: 2, reason: "SERVER_ERROR", message: "An unknown error occurred" })
+      )
     }
   })
 })

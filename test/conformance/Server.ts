@@ -1,6 +1,7 @@
 /** Servers on sockets of this machine for the tests of the aggregation API, and a client that sees every byte. */
 import { request as httpRequest } from "node:http"
 import { Aggregator } from "@sotto/core/ports/Aggregator"
+import { JobStoreUnavailable } from "@sotto/core/ports/JobStore"
 import {
   type AggregationFacts,
   aggregationKind,
@@ -158,6 +159,20 @@ const memory = () =>
 /** Takes jobs and never runs them. */
 export const serveIdle = (options?: ServeOptions): Promise<Server> =>
   serve(layerEngine({ kinds: [aggregationKind] }).pipe(Layer.provideMerge(Layer.fresh(memory()))), options)
+
+/** An engine that is broken: the job `defect` ends every call in an unforeseen way, the store knows no others. */
+export const serveBroken = (): Promise<Server> =>
+  serve(
+    Layer.effect(
+      Engine,
+      Effect.map(Engine, (engine) => {
+        const away = new JobStoreUnavailable({ because: "io", message: "The test took the store away." })
+        const broken = (key: string | null | undefined) =>
+          key === "defect" ? Effect.die(new Error("a secret of the server")) : Effect.fail(away)
+        return Engine.of({ ...engine, submit: ({ key }) => broken(key), list: (_, { key }) => broken(key) })
+      })
+    ).pipe(Layer.provideMerge(layerEngine({ kinds: [aggregationKind] })), Layer.provideMerge(Layer.fresh(memory())))
+  )
 
 const FACTS: AggregationFacts = {
   returnCode: "SUCCESS_WITH_ERRORS",

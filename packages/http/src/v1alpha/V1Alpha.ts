@@ -61,7 +61,7 @@ const Job = Schema.Struct({
   job_parameters: Schema.Record(Schema.String, Schema.String),
   request_processing_started_at: Schema.optionalKey(Schema.String),
   input_data_blob_prefixes: Schema.Array(Schema.String)
-}).annotate({ identifier: "v1alpha.Job" })
+}).annotate({ identifier: "v1alpha.Job", description: "How the job stands" })
 
 const Fault = Schema.Struct({
   code: Schema.Int,
