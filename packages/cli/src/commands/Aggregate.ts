@@ -11,6 +11,7 @@ import { CommandError, Interrupted, UsageError } from "../Failure.ts"
 import { makeFolder } from "../Folders.ts"
 import { ledgerFiles } from "../LedgerFiles.ts"
 import { epsilonOf } from "../Options.ts"
+import { pauseAt } from "../PauseAt.ts"
 import { timeText } from "../Print.ts"
 import { placeOf, questionOf, type QuestionOptions } from "../Question.ts"
 import { run } from "../Run.ts"
@@ -117,18 +118,6 @@ const requestOf = (options: AggregateOptions): LocalAggregation => {
     lanes: options.lanes
   }
 }
-
-/** For tests and drills: `SOTTO_PAUSE_AT=paid` stops a run at that border, so that somebody can end the process there. */
-const pauseAt = (stage: Stage): Effect.Effect<void> =>
-  process.env["SOTTO_PAUSE_AT"] === stage
-    ? Effect.andThen(
-        Effect.sync(() => note(`paused at ${stage}`)),
-        Effect.callback<void>(() => {
-          const alive = setInterval(() => {}, 60_000)
-          return Effect.sync(() => clearInterval(alive))
-        })
-      )
-    : Effect.void
 
 const TITLES: Record<Report["stage"], readonly [title: string, unit: string]> = {
   reports: ["reports", "reports"],

@@ -219,9 +219,9 @@ export const ServerConfig = Schema.Struct({
   webhooks: group(
     {
       allow: field(
-        list(text("an address or a network such as 10.0.0.0/8"), "addresses"),
+        list(matching(/^[0-9A-Fa-f.:]+\/\d{1,3}$/u, "a network such as 10.1.0.0/16 or ::1/128"), "networks"),
         [],
-        "Private addresses that webhooks may be sent to."
+        "Networks that webhooks may be sent to although they are not public, on any port."
       )
     },
     "How events are delivered."

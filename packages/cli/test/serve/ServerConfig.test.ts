@@ -56,7 +56,8 @@ describe("sotto.json", () => {
     [{ apiKeys: [{ ...key, hash: "0".repeat(64) }] }, 'apiKeys[0]: expected either "secret" or "id" and "hash"'],
     [{ apiKeys: [{ ...key, secret: { env: "A" }, expires: "soon" }] }, "apiKeys[0].expires: expected a time such as"],
     [{ apiKeys: [{ ...key, secret: { env: "A", file: "a" } }] }, 'apiKeys[0].secret: expected one of "file" and "env"'],
-    [{ webhooks: { allow: "10.0.0.0/8" } }, "webhooks.allow: expected a list of addresses, found a text"],
+    [{ webhooks: { allow: "10.0.0.0/8" } }, "webhooks.allow: expected a list of networks, found a text"],
+    [{ webhooks: { allow: ["10.0.0.1"] } }, "webhooks.allow[0]: expected a network such as 10.1.0.0/16"],
     [{ telemetry: { otlp: { url: "localhost" } } }, "telemetry.otlp.url: expected a URL"],
     [{ log: { level: "loud" } }, 'log.level: expected one of "trace", "debug"']
   ])("refuses %j, and says where and what was expected", (document, fault) => {

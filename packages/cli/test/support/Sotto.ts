@@ -30,23 +30,26 @@ export interface Running {
   /** Once standard error has said so; fails when the process ends before. */
   readonly says: (text: string) => Promise<void>
   readonly kill: (signal: NodeJS.Signals) => void
+  /** What standard error has said so far. */
+  readonly stderr: () => string
 }
 
 /** `shell` is a script in which `"$@"` stands for the command, e.g. `ulimit -f 64; exec "$@"`. */
 export interface Surroundings {
   readonly cwd?: string
   readonly pauseAt?: string
+  readonly env?: Readonly<Record<string, string>>
   readonly shell?: readonly [program: string, script: string]
 }
 
 /** Starts `sotto` with standard input at its end. */
-export const start = (args: ReadonlyArray<string>, { cwd, pauseAt, shell }: Surroundings = {}): Running => {
+export const start = (args: ReadonlyArray<string>, { cwd, pauseAt, env, shell }: Surroundings = {}): Running => {
   const command = [process.execPath, "--conditions=@sotto/source", launcher, ...args]
   const [program = "", ...rest] = shell === undefined ? command : [shell[0], "-c", shell[1], "sh", ...command]
   const child = spawn(program, rest, {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NODE_OPTIONS: "", ...(pauseAt === undefined ? {} : { SOTTO_PAUSE_AT: pauseAt }) }
+    env: { ...process.env, NODE_OPTIONS: "", ...env, ...(pauseAt === undefined ? {} : { SOTTO_PAUSE_AT: pauseAt }) }
   })
   let [stdout, stderr] = ["", ""]
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
@@ -61,7 +64,7 @@ export const start = (args: ReadonlyArray<string>, { cwd, pauseAt, shell }: Surr
       child.on("close", () => reject(new Error(`ended without saying ${JSON.stringify(text)}: ${stderr}`)))
       look()
     })
-  return { ended, says, kill: (signal) => void child.kill(signal) }
+  return { ended, says, kill: (signal) => void child.kill(signal), stderr: () => stderr }
 }
 
 export const sotto = (args: ReadonlyArray<string>, surroundings?: Surroundings): Promise<Ended> =>
