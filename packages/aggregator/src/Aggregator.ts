@@ -82,6 +82,12 @@ interface HeldSums {
 
 const noProgress: OnProgress = () => {}
 
+/** A coordinator with what is known here of its faults and not told to it. */
+interface Reader extends CoordinatorThread {
+  /** Whether what it could not read may be read at another time, as the errors of the port say it. */
+  mayPass(fault: ReadFault): { readonly mayPass?: true }
+}
+
 /** Provides `Aggregator` by worker threads of this process. */
 export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Aggregator, never, BlobStore | KeyRing> =>
   Layer.effect(
@@ -106,6 +112,10 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
         onSteps: (rows: number, bytes: number) => void
       ) {
         const stop = new AbortController()
+        // Objects that the store did not answer for, rather than refuse them.
+        const unanswered = new Set<number>()
+        const note = (source: number) => (error: { readonly _tag: string }) =>
+          Effect.sync(() => void (error._tag === "BlobUnavailable" && unanswered.add(source)))
         const run = <A>(effect: Effect.Effect<A>): Promise<A> =>
           Effect.runPromiseWith(context)(effect, { signal: stop.signal })
         const refused = (source: number, reason: string): ReadFault => ({
@@ -124,6 +134,7 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
             run(
               blobs.stat(object(source)).pipe(
                 Effect.map(({ etag }) => (etag === object(source).etag ? undefined : "it changed since it was listed")),
+                Effect.tapError(note(source)),
                 Effect.catch((error) => Effect.succeed(error.message))
               )
             ),
@@ -135,6 +146,7 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
                     ? new Moved(read.bytes, [read.bytes.buffer])
                     : refused(source, `it ends at byte ${offset + read.length}, not ${object(source).size}`)
                 ),
+                Effect.tapError(note(source)),
                 Effect.catch((error) => Effect.succeed(refused(source, error.message)))
               )
             ),
@@ -144,10 +156,12 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
           progress: ({ rows, bytes }) => onSteps(rows, bytes)
         }
         return yield* Effect.acquireRelease(
-          Effect.sync((): CoordinatorThread => {
+          Effect.sync((): Reader => {
             const { peer, end } = startCoordinator(threads, calls)
             return {
               peer,
+              mayPass: ({ source, offset }) =>
+                offset === undefined && unanswered.has(source) ? { mayPass: true } : {},
               end: () => {
                 stop.abort()
                 return end()
@@ -186,7 +200,7 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
               unitLimit: rules.unitLimit ?? DEFAULT_UNIT_LIMIT
             })
           )
-          if (outcome._tag !== "Summed") return yield* sumError(outcome, inputs)
+          if (outcome._tag !== "Summed") return yield* sumError(outcome, inputs, thread)
           const units: Array<UnitUse> = []
           while (units.length < outcome.units) {
             const range = { from: units.length, count: UNITS_PER_CALL }
@@ -232,7 +246,11 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
         )
         switch (outcome._tag) {
           case "ReadFault":
-            return yield* new DomainUnreadable({ reason: "unreadable", message: printFault(outcome, objects) })
+            return yield* new DomainUnreadable({
+              reason: "unreadable",
+              ...thread.mayPass(outcome),
+              message: printFault(outcome, objects)
+            })
           case "KeyTooLong":
             return yield* new DomainUnreadable({ reason: "keyTooLong", message: outcome.reason })
           case "SortedKeys": {
@@ -382,12 +400,16 @@ const printFault = ({ source, offset, reason }: ReadFault, objects: ReadonlyArra
   return `${bucket}/${key}: ${offset === undefined ? "" : `byte ${offset}: `}${reason}`
 }
 
-const sumError = (outcome: Exclude<SumOutcome, { _tag: "Summed" }>, inputs: ReadonlyArray<BlobInfo>): SumError => {
+const sumError = (
+  outcome: Exclude<SumOutcome, { _tag: "Summed" }>,
+  inputs: ReadonlyArray<BlobInfo>,
+  { mayPass }: Reader
+): SumError => {
   switch (outcome._tag) {
     case "ReadFault": {
       const { bucket, key } = inputs[outcome.source] as BlobInfo
       const place = outcome.offset === undefined ? {} : { offset: outcome.offset }
-      return new InputUnreadable({ bucket, key, ...place, message: printFault(outcome, inputs) })
+      return new InputUnreadable({ bucket, key, ...place, ...mayPass(outcome), message: printFault(outcome, inputs) })
     }
     case "Version":
       return new ReportVersionUnsupported({

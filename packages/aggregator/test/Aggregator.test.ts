@@ -6,13 +6,14 @@ import { filteringIds } from "@sotto/core/aggregation"
 import { questionSeed } from "@sotto/core/noise"
 import { DEFAULT_EPSILON } from "@sotto/core/budget"
 import { Aggregator } from "@sotto/core/ports/Aggregator"
-import { BlobStore, BlobUnavailable } from "@sotto/core/ports/BlobStore"
+import { BlobDenied, BlobStore, BlobUnavailable } from "@sotto/core/ports/BlobStore"
 import { KeyRing } from "@sotto/core/ports/KeyRing"
 import { readHeader } from "@sotto/avro"
 import { layerFsBlobStore } from "@sotto/fs"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import {
   BUCKET,
@@ -200,6 +201,38 @@ describe("what cannot be summed", () => {
     )
     expect(error).toMatchObject({ _tag: "InputUnreadable", key: "in/b.avro" })
     expect(error.message).toContain("changed")
+  })
+
+  it.each([
+    ["may be there another time when the store does not answer", BlobUnavailable, true],
+    ["stays away when the store denies it", BlobDenied, undefined]
+  ] as const)("%s", async (_, Refusal, mayPass) => {
+    const blobs = Layer.effect(
+      BlobStore,
+      Effect.map(BlobStore, (store) =>
+        BlobStore.of({
+          ...store,
+          read: ({ bucket, key }) => Stream.fail(new Refusal({ bucket, key, message: "away" }))
+        })
+      )
+    ).pipe(Layer.provide(MEMORY))
+    const errors = await run(
+      Effect.gen(function* () {
+        yield* put({ ...FILES, "domain/d": domainFile(DOMAIN) })
+        const aggregator = yield* Aggregator
+        const objects = yield* list("domain/")
+        return [
+          yield* Effect.flip(sum()),
+          yield* Effect.flip(aggregator.prepare({ format: "avro", objects, location: "" }, OUTPUT))
+        ]
+      }),
+      {},
+      blobs
+    )
+    expect(errors.map((error) => [error._tag, "mayPass" in error ? error.mayPass : undefined])).toEqual([
+      ["InputUnreadable", mayPass],
+      ["DomainUnreadable", mayPass]
+    ])
   })
 
   it("is anything once a lane has ended, which is said and leaves no thread", async () => {

@@ -202,7 +202,7 @@ export const aggregate = Effect.fn("aggregate")(function* (
         Effect.tapError((error) =>
           Effect.sync(() => void (error._tag === "TooManyErrors" && (facts.errors = error.errors)))
         ),
-        Effect.mapError((error) => new Ended(sumFailed(error), error._tag === "KeyUnavailable" || crashed(error)))
+        Effect.mapError((error) => new Ended(sumFailed(error), error._tag === "KeyUnavailable" || mayPass(error)))
       )
     facts.errors = sums.errors
     facts.unprotected = {
@@ -340,10 +340,12 @@ const budgetError = (error: { readonly _tag: string; readonly message: string })
     error._tag === "LedgerUnavailable" || error._tag === "LedgerKeysUnavailable"
   )
 
-const crashed = ({ _tag }: { readonly _tag: string }): boolean => _tag === "AggregatorCrashed"
-
-/** A full disk may have room tomorrow; what was paid for then costs nothing. */
-const mayPass = (error: { readonly _tag: string }): boolean => error._tag === "OutputUnwritable" || crashed(error)
+/**
+ * A full disk may have room tomorrow and a store that did not answer may be back; what was paid for then costs nothing.
+ * What is cut, corrupt or another object than the one that was listed stays so.
+ */
+const mayPass = (error: { readonly _tag: string; readonly mayPass?: boolean }): boolean =>
+  error._tag === "OutputUnwritable" || error._tag === "AggregatorCrashed" || error.mayPass === true
 
 const sumFailed = (error: SumError): Outcome => {
   switch (error._tag) {

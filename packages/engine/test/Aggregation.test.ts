@@ -205,6 +205,31 @@ describe("aggregate", () => {
     expect(stages).not.toContain("paid")
   })
 
+  const object = { bucket: "in", key: "reports.avro", message: "the store is away" }
+  it.each<readonly [string, boolean, Parameters<typeof house>[0]]>([
+    [
+      "a store that does not answer for the reports",
+      true,
+      { sum: Effect.fail(new InputUnreadable({ ...object, mayPass: true })) }
+    ],
+    ["reports that are cut", false, { sum: Effect.fail(new InputUnreadable({ ...object, offset: 12 })) }],
+    [
+      "a store that does not answer for the domain",
+      true,
+      { prepare: Effect.fail(new DomainUnreadable({ reason: "unreadable", mayPass: true, message: "away" })) }
+    ],
+    [
+      "a damaged domain",
+      false,
+      { prepare: Effect.fail(new DomainUnreadable({ reason: "unreadable", message: "bad block" })) }
+    ],
+    ["a full disk", true, { prepare: Effect.fail(new OutputUnwritable(object)) }],
+    ["a crashed lane", true, { sum: Effect.fail(new AggregatorCrashed({ message: "lane 1 ended" })) }],
+    ["a denied key", false, { sum: Effect.fail(new KeyDenied({ keyId: "k", message: "ask for it" })) }]
+  ])("knows of %s whether it may pass: %s", async (_, retryable, fake) => {
+    expect(await house(fake).run()).toMatchObject({ retryable })
+  })
+
   it("gives the same noise for free after a failed write, however often it fails", () =>
     fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 5 }), async (failures) => {

@@ -142,6 +142,8 @@ export class InputUnreadable extends Schema.TaggedError<InputUnreadable>()("Inpu
   key: Schema.String,
   /** Byte of the object, when the fault has a place. */
   offset: Schema.optionalKey(Schema.Int),
+  /** The store did not answer: at another time the same object may be read. */
+  mayPass: Schema.optionalKey(Schema.Boolean),
   message: Schema.String
 }) {}
 
@@ -169,6 +171,8 @@ export class TooManyErrors extends Schema.TaggedError<TooManyErrors>()("TooManyE
  */
 export class DomainUnreadable extends Schema.TaggedError<DomainUnreadable>()("DomainUnreadable", {
   reason: Schema.Literals(["missing", "empty", "unreadable", "keyTooLong"]),
+  /** The store did not answer: at another time the same domain may be read. */
+  mayPass: Schema.optionalKey(Schema.Boolean),
   message: Schema.String
 }) {}
 
