@@ -1,0 +1,35 @@
+import type { BlobRef } from "@sotto/core/ports/BlobStore"
+import { compactId } from "@sotto/core/tabular"
+
+/** Where the files of on-demand jobs are. */
+export interface FilesPlace {
+  readonly bucket: string
+  /** Before every key; empty unless told. */
+  readonly prefix?: string
+}
+
+const folderOf = ({ prefix = "" }: FilesPlace, tenant: string): string => `${prefix}${encodeURIComponent(tenant)}/`
+
+/** `name` is fresh and unguessable. */
+export const uploadRef = (place: FilesPlace, tenant: string, name: string): BlobRef => ({
+  bucket: place.bucket,
+  key: `${folderOf(place, tenant)}input/${name}`
+})
+
+/** Everything that any epoch of a job writes. */
+export const outputPrefix = (place: FilesPlace, job: { readonly tenant: string; readonly id: string }): string =>
+  `${folderOf(place, job.tenant)}${compactId(job.id)}/output/`
+
+/**
+ * A file of a job. Each epoch has a folder of its own, so that a worker which lost its lease cannot touch what another
+ * one has written.
+ */
+export const outputFile = (
+  place: FilesPlace,
+  job: { readonly tenant: string; readonly id: string; readonly epoch: number },
+  what: "data" | "errors",
+  extension: string
+): { readonly ref: BlobRef; readonly name: string } => {
+  const name = `${what}_${compactId(job.id).slice(0, 8)}.${extension}`
+  return { ref: { bucket: place.bucket, key: `${outputPrefix(place, job)}${job.epoch}/${name}` }, name }
+}
