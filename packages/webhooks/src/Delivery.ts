@@ -36,7 +36,7 @@ export const Delivery = Schema.Struct({
   job: Schema.NullOr(Schema.Struct({ id: Schema.String, kind: Schema.String, number: Schema.Int })),
   createdAt: Schema.Int,
   state: Schema.Literals(DELIVERY_STATES),
-  /** Tries since it was made or last asked for again, those under way included. */
+  /** Tries that ended since it was made or last asked for again. */
   tries: Schema.Int,
   /** When it is tried next; while it is under way, when it is taken for lost. `null` once it is over. */
   nextAt: Schema.NullOr(Schema.Int),

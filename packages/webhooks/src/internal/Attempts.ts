@@ -45,7 +45,7 @@ export const attempt = Effect.fn("Webhooks.attempt")(function* ({ tenant, endpoi
   const endpoint = (yield* shelf.endpoint(tenant, id))?.value
   if (endpoint === undefined || !endpoint.enabled) return false
 
-  const claimed = { ...delivery, tries: delivery.tries + 1, nextAt: now + leaseMs }
+  const claimed = { ...delivery, nextAt: now + leaseMs }
   const held = yield* shelf.putDelivery(tenant, claimed, version, now)
   if (held === undefined) return false
   const lease = yield* shelf.putDue(tenant, id, claimed.nextAt, delivery.id)
@@ -87,16 +87,21 @@ const settle = Effect.fnUntraced(function* (claimed: StoredDelivery, outcome: Se
   const status = outcome._tag === "Answered" ? outcome.status : null
   const problem = problemOf(outcome)
   const one: Attempt = { at, tookMs: now - at, status, problem }
-  const attempts = [...claimed.attempts, one].slice(-MAX_ATTEMPTS)
+  // Only tries that ended count: what was lost with a process was not the endpoint's fault.
+  const tried = {
+    ...claimed,
+    tries: claimed.tries + 1,
+    attempts: [...claimed.attempts, one].slice(-MAX_ATTEMPTS)
+  }
   if (problem === null) {
     yield* countTry("delivered")
-    return { ...claimed, attempts, state: "delivered", nextAt: null } satisfies StoredDelivery
+    return { ...tried, state: "delivered", nextAt: null } satisfies StoredDelivery
   }
   const asked = outcome._tag === "Answered" ? parseRetryAfter(outcome.retryAfter, now) : null
-  const wait = status === GONE ? null : waitAfter(claimed.tries, yield* Random.next, asked)
+  const wait = status === GONE ? null : waitAfter(tried.tries, yield* Random.next, asked)
   if (wait !== null) {
     yield* countTry("retried")
-    return { ...claimed, attempts, nextAt: now + wait } satisfies StoredDelivery
+    return { ...tried, nextAt: now + wait } satisfies StoredDelivery
   }
   yield* countTry("failed")
   yield* Effect.logWarning(
@@ -104,7 +109,7 @@ const settle = Effect.fnUntraced(function* (claimed: StoredDelivery, outcome: Se
       ? `The webhook endpoint ${claimed.endpoint} answered 410 and was disabled.`
       : `The webhook delivery ${claimed.id} was given up after ${MAX_TRIES} tries.`
   )
-  return { ...claimed, attempts, state: "failed", nextAt: null } satisfies StoredDelivery
+  return { ...tried, state: "failed", nextAt: null } satisfies StoredDelivery
 })
 
 const problemOf = (outcome: SendOutcome): string | null => {

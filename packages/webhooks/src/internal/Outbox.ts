@@ -64,13 +64,19 @@ const deliver = Effect.fnUntraced(function* (
 ) {
   if (endpoints.length === 0) return
   const since = Math.min(...endpoints.map(({ enabledAt }) => enabledAt))
-  for (const { event, one } of yield* outwardOf(store, job, since)) {
-    for (const endpoint of endpoints) {
-      if (!wants(endpoint, { kind: job.kind, name: one.name, at: event.at })) continue
-      const isNew = yield* addDelivery(shelf, job, endpoint.id, { event, one })
-      if (isNew) made.set(endpoint.id, (made.get(endpoint.id) ?? 0) + 1)
-    }
-  }
+  const wanted = (yield* outwardOf(store, job, since)).flatMap((outward) =>
+    endpoints
+      .filter((endpoint) => wants(endpoint, { kind: job.kind, name: outward.one.name, at: outward.event.at }))
+      .map(({ id }) => ({ id, outward }))
+  )
+  yield* Effect.forEach(
+    wanted,
+    ({ id, outward }) =>
+      Effect.map(addDelivery(shelf, job, id, outward), (isNew) => {
+        if (isNew) made.set(id, (made.get(id) ?? 0) + 1)
+      }),
+    { concurrency: 16, discard: true }
+  )
 })
 
 /** The unpublished outward events from `since` on, in order. Reads from the end, because logs may be long. */
