@@ -71,7 +71,11 @@ async function* feed(source: AsyncIterable<Uint8Array>, signal: AbortSignal): As
   const chunks = source[Symbol.asyncIterator]()
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   aborted.catch(nothing)
-  const abort = () => reject(new Error("The write was given up.", { cause: signal.reason }))
+  const abort = () => {
+    reject(new Error("The write was given up.", { cause: signal.reason }))
+    // Now, and not when the host asks for more: one that is busy with a chunk may never do so.
+    void chunks.return?.()
+  }
   signal.addEventListener("abort", abort, { once: true })
   try {
     for (;;) {

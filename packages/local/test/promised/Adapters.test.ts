@@ -13,18 +13,21 @@ import {
   type SpendRequest,
   viewOf
 } from "@sotto/core/budget"
+import { BlobStore } from "@sotto/core/ports/BlobStore"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { JobQueue } from "@sotto/core/ports/JobQueue"
 import { JobStore } from "@sotto/core/ports/JobStore"
 import { Records } from "@sotto/core/ports/Records"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import {
+  layerPromisedBlobStore,
   layerPromisedBudgetLedger,
   layerPromisedJobQueue,
   layerPromisedJobStore,
   layerPromisedKeyRing,
   layerPromisedLedgerKeys,
   layerPromisedRecords,
+  type PromisedBlobStore,
   type PromisedBudgetLedger,
   type PromisedJobStore,
   type PromisedRecords
@@ -42,6 +45,7 @@ import {
 } from "@sotto/testkit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { describe, expect, it, vi } from "vitest"
@@ -96,6 +100,46 @@ describe("a host's key ring", () => {
   it.each(keyRingLaws(held).map((law) => [law.id, law] as const))("keeps the law %s", (_, law) =>
     checkLaw(law, Layer.suspend(make), { runs: 20 })
   )
+})
+
+describe("a host's store of objects", () => {
+  const chunk = Uint8Array.of(1)
+
+  it.each<readonly [string, (source: AsyncIterable<Uint8Array>, read: () => void) => Promise<void>]>([
+    [
+      "waits for the next chunk",
+      async (source, read) => {
+        for await (const _ of source) read()
+      }
+    ],
+    [
+      "is busy with a chunk and does not heed its signal",
+      async (source, read) => {
+        for await (const _ of source) {
+          read()
+          await new Promise(() => {})
+        }
+      }
+    ]
+  ])("lets go of its source when a write is interrupted while it %s", async (_, upload) => {
+    const { promise: read, resolve } = Promise.withResolvers<void>()
+    const { promise: ended, resolve: end } = Promise.withResolvers<string>()
+    const store = { write: (_: unknown, chunks: AsyncIterable<Uint8Array>) => upload(chunks, resolve) }
+    const layer = layerPromisedBlobStore(store as unknown as PromisedBlobStore)
+    const source = Stream.concat(Stream.succeed(chunk), Stream.never).pipe(
+      Stream.ensuring(Effect.sync(() => end("ended")))
+    )
+    const outcome = await Effect.runPromise(
+      Effect.gen(function* () {
+        const blobs = yield* BlobStore
+        const writer = yield* Effect.forkChild(blobs.write({ bucket: "b", key: "k" }, source, { mode: "create" }))
+        yield* Effect.promise(() => read)
+        yield* Fiber.interrupt(writer)
+        return yield* Effect.promise(() => Promise.race([ended, new Promise((resume) => setTimeout(resume, 2_000))]))
+      }).pipe(Effect.provide(layer))
+    )
+    expect(outcome).toBe("ended")
+  })
 })
 
 /** A ledger with Promises over the pure transitions of core; `identity` is what it was stamped with. */
