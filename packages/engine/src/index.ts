@@ -33,7 +33,6 @@ export {
 export { type JobsOptions, layerJobs } from "./Jobs.ts"
 export { type AnyJobKind, Journal } from "./Journal.ts"
 export * from "./ondemand/index.ts"
-export * from "./ondemand/index.ts"
 export * from "./Refusals.ts"
 export { layerRetention, purge } from "./Retention.ts"
 export { type EngineServices, type HasServices, SERVICES } from "./Services.ts"
