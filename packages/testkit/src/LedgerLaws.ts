@@ -12,14 +12,10 @@ import {
   genesis,
   type Head,
   keyCheck,
-  type Ledger,
-  LEDGER_POLICY,
   ledgerIdentity,
   type LedgerUnit,
   MAX_EPSILON,
-  purge,
   seedOf,
-  spend,
   type SpendAnswer,
   type SpendRequest,
   type UnitId,
@@ -31,8 +27,8 @@ import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import { demand, propertyOf } from "./internal/LawProperty.ts"
 import { ledgerMutants } from "./internal/LedgerMutants.ts"
-import { emptyTestLedger } from "./internal/ModelLedger.ts"
 import type { Law } from "./Law.ts"
+import { explainHistory, recordingLedger, type RecordedCall, said } from "./LedgerHistory.ts"
 import { LEDGER_TEST_KEYS, LedgerLab } from "./LedgerLab.ts"
 
 type Subject = BudgetLedger | LedgerLab
@@ -197,60 +193,31 @@ const atomic = law(
   )
 )
 
-/** Concurrent calls as they were seen: the order in which they began and ended is known, what happened inside is not. */
-interface Observed {
-  readonly call: Ask | Purge
-  readonly began: number
-  ended: number
-  answer: string
-}
-
-// What a call says about the state, without times and hashes, which the search cannot know.
-const said = (answer: unknown): string => {
-  const { _tag, receipt, ...rest } = answer as { _tag?: string; receipt?: { sequence?: number; noiseKeyId: string } }
-  return JSON.stringify([_tag ?? answer, receipt?.sequence, receipt?.noiseKeyId, rest])
-}
-
-const applyToModel = (model: Ledger, call: Ask | Purge): readonly [Ledger, unknown] =>
-  "purge" in call ? purge(model, SCOPE, call.purge) : spend(model, LEDGER_POLICY, request(call), 0)
-
-/** Is there an order of these calls, not against what was seen, in which the pure ledger gives the same answers? */
-const linearizable = (calls: ReadonlyArray<Observed>, model: Ledger): boolean =>
-  calls.length === 0 ||
-  calls.some((first) => {
-    if (calls.some((other) => other.ended < first.began)) return false
-    const [next, answer] = applyToModel(model, first.call)
-    return (
-      said(answer) === first.answer &&
-      linearizable(
-        calls.filter((other) => other !== first),
-        next
-      )
-    )
-  })
-
 const linearizableLaw = law(
   "LINEARIZABLE",
-  "Calls at the same time answer as if they had come one after the other, each between its beginning and its end.",
+  "Calls at the same time, over two connections, answer as if they had come one after the other, each between its beginning and its end.",
   [ledgerMutants.readThenWrite, ledgerMutants.perUnitLoop],
   property(fc.tuple(calls(6), fc.array(fc.nat(2), { minLength: 6, maxLength: 6 })), ([list, pauses]) =>
     Effect.gen(function* () {
-      const ledger = yield* BudgetLedger
+      const history: Array<RecordedCall> = []
       let clock = 0
-      const observed: Array<Observed> = []
+      const connections = [yield* BudgetLedger, yield* (yield* LedgerLab).reopen({})].map((ledger) =>
+        recordingLedger(ledger, history, () => clock++)
+      )
       yield* Effect.all(
         list.map((call, i) =>
           Effect.gen(function* () {
             for (let pause = 0; pause < (pauses[i] ?? 0); pause++) yield* Effect.yieldNow
-            const seen: Observed = { call, began: clock++, ended: Infinity, answer: "" }
-            observed.push(seen)
-            seen.answer = said(yield* run(ledger, call))
-            seen.ended = clock++
+            yield* run(connections[i % 2] as Service, call)
           })
         ),
         { concurrency: "unbounded", discard: true }
       )
-      demand(linearizable(observed, emptyTestLedger()), () => `no order explains ${JSON.stringify(observed, null, 1)}`)
+      const { _tag, order } = explainHistory(history)
+      demand(
+        _tag === "Explained",
+        () => `no order explains ${JSON.stringify(history, null, 1)}, at most ${order.join()}`
+      )
     })
   )
 )

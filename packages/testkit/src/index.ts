@@ -3,6 +3,13 @@ export { KindMachine, kindLaws, layerKindMachine } from "./KindLaws.ts"
 export { keyRingLaws } from "./KeyRingLaws.ts"
 export { catches, checkLaw, type Law, type LawOptions, type Mutant } from "./Law.ts"
 export { ledgerKeysLaws } from "./LedgerKeysLaws.ts"
+export {
+  explainHistory,
+  type Explanation,
+  type LedgerCall,
+  type RecordedCall,
+  recordingLedger
+} from "./LedgerHistory.ts"
 export { LEDGER_TEST_KEYS, LedgerLab } from "./LedgerLab.ts"
 export { ledgerLaws } from "./LedgerLaws.ts"
 export { layerQuestionScheme, questionLaws, QuestionScheme } from "./QuestionLaws.ts"
