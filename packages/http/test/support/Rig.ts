@@ -23,6 +23,7 @@ import { LEDGER_TEST_KEYS } from "@sotto/testkit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
@@ -111,6 +112,8 @@ export interface ServeOptions extends HttpOptions {
   readonly tenants?: ReadonlyArray<Tenant>
   readonly kinds?: ReadonlyArray<AnyJobKind>
   readonly handlers?: ReadonlyArray<KindHandler>
+  /** Put over the store of jobs. */
+  readonly over?: Layer.Layer<JobStore, never, JobStore>
 }
 
 export interface Ask {
@@ -130,6 +133,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions = {}) {
   const worker = handlers.length === 0 ? Layer.empty : layerWorker({ handlers })
   const services: Layer.Layer<EngineServices | Ports> = worker.pipe(
     Layer.provideMerge(engine),
+    Layer.provideMerge(options.over ?? Layer.empty),
     Layer.provideMerge(Layer.fresh(memory()))
   )
   const context = yield* Layer.build(
@@ -140,7 +144,9 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions = {}) {
     )
   )
   const http = Context.get(context, Http)
-  const handler = HttpEffect.toWebHandlerWith(Context.merge(yield* Effect.context<never>(), context))(http.answer)
+  const handler = HttpEffect.toWebHandlerWith<never, HttpServerRequest | Scope.Scope>(
+    Context.merge(yield* Effect.context<never>(), context) as Context.Context<never>
+  )(http.answer)
   const ask = (line: string, { as, headers = {}, body, signal }: Ask = {}): Effect.Effect<Response> => {
     const [method = "", path = ""] = line.split(" ")
     const request = new Request(`http://sotto.test${path}`, {
