@@ -97,7 +97,12 @@ const pagesOf = Effect.fnUntraced(function* ({ docs = true }: HttpOptions) {
         HttpRouter.toHttpEffect(HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } })),
         (router) => router
       )
-    ).pipe(Effect.map(HttpServerResponse.setHeader("content-security-policy", DOCS_POLICY)), Effect.orDie)
+    ).pipe(
+      // A router of its own: the one that serves is built already, and would be taken again.
+      Effect.provideService(Layer.CurrentMemoMap, Layer.makeMemoMapUnsafe()),
+      Effect.map(HttpServerResponse.setHeader("content-security-policy", DOCS_POLICY)),
+      Effect.orDie
+    )
   )
   return {
     document: yield* Effect.cached(Effect.sync((): unknown => OpenApi.fromApi(Api))),
