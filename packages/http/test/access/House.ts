@@ -1,0 +1,286 @@
+/**
+ * A whole server over stores in memory: real keys, tokens and tenants, a real data plane, and everything that it says.
+ *
+ * Two tenants that have nothing in common, and jobs of the first in many states.
+ */
+import { inspect } from "node:util"
+import { layerAggregator } from "@sotto/aggregator"
+import { JobKind } from "@sotto/core/job"
+import { Aggregator } from "@sotto/core/ports/Aggregator"
+import type { QuestionSeed } from "@sotto/core/noise"
+import { aggregationHandler, Engine, handle, JobFailed, layerJobs } from "@sotto/engine"
+import { siteOf } from "@sotto/local"
+import {
+  layerMemoryBlobStore,
+  layerMemoryBudgetLedger,
+  layerMemoryJobQueue,
+  layerMemoryJobStore,
+  layerMemoryLedgerKeys,
+  layerMemoryRecords,
+  layerSeededEntropy
+} from "@sotto/memory"
+import { LEDGER_TEST_KEYS } from "@sotto/testkit"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpEffect from "effect/http/HttpEffect"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { TestClock } from "effect/testing"
+import * as Tracer from "effect/Tracer"
+import { AS_OF, container, domainFile, KEYS, put, report } from "../../../aggregator/test/Harness.ts"
+import { createApiKey } from "../../src/access/ApiKeys.ts"
+import { layerApiKeys } from "../../src/access/OwnAuthentication.ts"
+import { DEFAULT_TENANT, layerTenants, type Tenant } from "../../src/access/Tenants.ts"
+import { layerTokens } from "../../src/access/Tokens.ts"
+import { AggregationRules } from "../../src/AggregationRules.ts"
+import { Http, layerHttp, layerOwnTraces } from "../../src/Http.ts"
+
+export { AS_OF }
+
+const tenant = (name: string, more: Partial<Tenant>): Tenant => ({
+  ...DEFAULT_TENANT,
+  name,
+  ledgerScope: name,
+  operator: false,
+  ...more
+})
+
+export const TENANTS = [
+  tenant("acme", { sites: ["https://example.com"], buckets: ["data"] }),
+  tenant("other", { sites: ["https://other.org"], buckets: ["elsewhere"] }),
+  tenant("admin", { sites: [], buckets: [], operator: true })
+]
+
+const Text = Schema.Struct({ text: Schema.String })
+
+const INTERVIEW = JobKind.make({
+  name: "interview",
+  relation: "leased",
+  parameters: Text,
+  result: Schema.Json,
+  failure: Schema.Json
+})
+
+/** Emits what it was told, and waits for an answer; or fails in one of two ways. */
+const interview = handle(INTERVIEW, (job) =>
+  Effect.gen(function* () {
+    const { text } = job.parameters
+    if (text.startsWith("fail")) {
+      const said = { code: "Refused", category: "client", message: `acme-failure ${text}`, details: null } as const
+      return yield* Effect.fail(new JobFailed({ ...said, retryable: false }))
+    }
+    if (text.startsWith("die")) return yield* Effect.die(new Error(text))
+    yield* job.emit("offer", { text })
+    return (yield* job.input("address")) as never
+  })
+)
+
+/** Everything that the process told about itself. */
+export interface Told {
+  readonly logs: Array<string>
+  readonly spans: Array<Tracer.NativeSpan>
+  /** Seeds of noise, hexadecimal. */
+  readonly seeds: Array<string>
+}
+
+const shown = (value: unknown): string => inspect(value, { depth: 12, maxArrayLength: null, maxStringLength: null })
+
+const layerListening = ({ logs, spans }: Told) =>
+  Layer.mergeAll(
+    Logger.layer([
+      Logger.make(({ message, cause, logLevel, fiber }) => {
+        const annotations = fiber.getRef(References.CurrentLogAnnotations)
+        logs.push(shown({ logLevel, message, annotations }), Cause.pretty(cause))
+      })
+    ]),
+    Layer.succeed(References.MinimumLogLevel, "All"),
+    Layer.succeed(
+      Tracer.Tracer,
+      Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+    )
+  )
+
+/** All that spans carry, as a collector would get it. */
+export const printSpans = (spans: Told["spans"]): string =>
+  shown(
+    spans.map(({ name, attributes, events, links, status }) => ({
+      name,
+      attributes: [...attributes],
+      events,
+      links: links.length,
+      end: status._tag === "Ended" && status.exit._tag === "Failure" ? Cause.pretty(status.exit.cause) : status._tag
+    }))
+  )
+
+/** The data plane, whose seeds are noted. */
+const layerWatchedAggregator = ({ seeds }: Told) =>
+  Layer.effect(
+    Aggregator,
+    Effect.map(Aggregator, (real) =>
+      Aggregator.of({
+        ...real,
+        release: (sums, prepared, noising) => {
+          if (noising._tag !== "None") seeds.push(Buffer.from(noising.seed as QuestionSeed).toString("hex"))
+          return real.release(sums, prepared, noising)
+        }
+      })
+    )
+  ).pipe(Layer.provide(layerAggregator({ lanes: 1 })), Layer.provide(KEYS))
+
+const REPORTS = Array.from({ length: 20 }, (_, n) => report(n, [[BigInt(n % 4), 100 + n]]))
+
+const layerPorts = Layer.mergeAll(
+  layerMemoryJobStore(),
+  layerMemoryRecords(),
+  layerMemoryJobQueue(),
+  layerMemoryBlobStore({ buckets: ["data", "elsewhere"] }),
+  layerMemoryBudgetLedger().pipe(Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS)))
+).pipe(Layer.provideMerge(layerSeededEntropy(1)), Layer.orDie)
+
+export interface Asked {
+  readonly key?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** The first tenant's things. */
+export interface Things {
+  readonly jobs: {
+    readonly aggregation: string
+    readonly waiting: string
+    readonly failed: string
+    readonly dead: string
+  }
+  readonly file: string
+  readonly question: string
+}
+
+const AGGREGATION = {
+  input_data_bucket_name: "data",
+  input_data_blob_prefix: "in/",
+  output_data_bucket_name: "data",
+  output_data_blob_prefix: "out/acme-summary.avro",
+  job_parameters: {
+    reporting_site: "https://example.com",
+    output_domain_bucket_name: "data",
+    output_domain_blob_prefix: "domain/"
+  }
+}
+
+export const createJobBody = (id: string, more: object = {}) => ({ job_request_id: id, ...AGGREGATION, ...more })
+
+/** Opens the house: a key for each tenant, and a way to ask. */
+const open = Effect.fnUntraced(function* (told: Told) {
+  const rules = { siteOf, scopeOf: (name: string) => name }
+  const layer = layerHttp().pipe(
+    Layer.provideMerge(layerApiKeys()),
+    Layer.provideMerge(Layer.merge(layerTenants(TENANTS), layerTokens)),
+    Layer.provideMerge(layerJobs({ handlers: [aggregationHandler(rules), interview] })),
+    Layer.provideMerge(layerWatchedAggregator(told)),
+    Layer.provideMerge(layerPorts),
+    Layer.merge(layerOwnTraces),
+    Layer.merge(Layer.succeed(AggregationRules, { siteOf, domainOptional: false }))
+  )
+  const context = yield* Layer.build(Layer.fresh(layer))
+  const http = Context.get(context, Http)
+  const handler = HttpEffect.toWebHandlerWith<never, HttpServerRequest | Scope.Scope>(
+    Context.merge(yield* Effect.context<never>(), context)
+  )(http.answer)
+  const ask = (line: string, { key, headers = {}, body }: Asked = {}): Effect.Effect<Answer> => {
+    const [method = "", path = ""] = line.split(" ")
+    return Effect.promise(async () => {
+      const response = await handler(
+        new Request(`http://sotto.test${path}`, {
+          method,
+          headers: {
+            ...(key === undefined ? {} : { "x-api-key": key }),
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...headers
+          },
+          ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+        })
+      )
+      return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+    })
+  }
+  const keyOf = (name: string) =>
+    Effect.map(createApiKey({ tenant: name, name: `${name} key`, expires: null }), ({ text }) => Redacted.value(text))
+  const [acme, other, admin] = yield* Effect.provideContext(
+    Effect.all([keyOf("acme"), keyOf("other"), keyOf("admin")]),
+    context
+  )
+  return { ask, context, engine: Context.get(context, Engine), told, keys: { acme, other, admin } }
+})
+
+export type House = Effect.Success<ReturnType<typeof open>>
+
+/** What an answer of JSON says. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export const read = ({ body }: Answer): any => JSON.parse(body)
+
+/** Jobs of the first tenant: one that ended well, one that waits, one that failed and one that is dead. */
+const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: House) {
+  yield* Effect.provideContext(
+    put({ "in/1.avro": container(REPORTS), "domain/1.avro": domainFile([0n, 1n, 2n, 9n]) }),
+    context
+  )
+  const created = yield* ask("POST /v1alpha/createJob", { key: keys.acme, body: createJobBody("acme-request") })
+  if (created.status !== 202) throw new Error(`createJob answered ${created.body}`)
+  const submit = (text: string, more: object = {}) =>
+    Effect.map(
+      ask("POST /v1/jobs", {
+        key: keys.acme,
+        headers: { "idempotency-key": `"acme-${text}"` },
+        body: { kind: "interview", name: `acme ${text}`, parameters: { text }, ...more }
+      }),
+      (answer): string => read(answer).id
+    )
+  const waiting = yield* submit("acme-offer")
+  const failed = yield* submit("fail acme")
+  const dead = yield* submit("die acme", { retry: { maxFailures: 1 } })
+  const listed = yield* ask("GET /v1/jobs?kind=aggregation", { key: keys.acme })
+  const aggregation: string = read(listed).jobs[0].id
+  const done = yield* engine.wait("acme", aggregation)
+  if (done.state !== "Succeeded") throw new Error(`the aggregation ended ${JSON.stringify(done.outcome)}`)
+  yield* engine.wait("acme", failed)
+  yield* engine.wait("acme", dead)
+  const result = read(yield* ask(`GET /v1/jobs/${aggregation}/result`, { key: keys.acme }))
+  const budget = read(yield* ask("GET /v1/budget/questions", { key: keys.acme }))
+  return {
+    jobs: { aggregation, waiting, failed, dead },
+    file: result.files[0].name,
+    question: budget.questions[0].fingerprint
+  }
+})
+
+/** Runs a test in a house of its own, at the time when the reports are due, by a clock that only the test moves. */
+export const visit = <A>(
+  test: (house: House, things: Things) => Effect.Effect<A, unknown, Scope.Scope>
+): Promise<A> => {
+  const told: Told = { logs: [], spans: [], seeds: [] }
+  return Effect.runPromise(
+    Effect.gen(function* () {
+      yield* TestClock.setTime(AS_OF)
+      const house = yield* open(told)
+      return yield* test(house, yield* furnish(house))
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(TestClock.layer(), layerListening(told)))) as Effect.Effect<A>
+  )
+}
