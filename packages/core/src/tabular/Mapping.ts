@@ -239,7 +239,12 @@ const defaultOf = (
 /** What a path finds: a value, nothing, or for each position of a vector what the rest of the path finds there. */
 type Found =
   | { readonly _tag: "One"; readonly value: Plain | undefined }
-  | { readonly _tag: "Each"; readonly found: ReadonlyArray<Found> }
+  | {
+      readonly _tag: "Each"
+      readonly found: ReadonlyArray<Found>
+      /** What is found at a position that is not there. */
+      readonly beyond: () => Found
+    }
 
 const NONE: Found = { _tag: "One", value: undefined }
 
@@ -288,7 +293,7 @@ const find = (value: Plain | undefined, steps: ReadonlyArray<PathStep>, at: numb
   for (let n = 0; n < count && budget.left-- > 0; n++) {
     found.push(find(list[step.start + n * step.step], steps, at + 1, budget))
   }
-  return { _tag: "Each", found }
+  return { _tag: "Each", found, beyond: () => find(undefined, steps, at + 1, budget) }
 }
 
 const asList = (value: Plain | undefined): ReadonlyArray<Plain> =>
@@ -308,18 +313,17 @@ const place = (made: Making, steps: ReadonlyArray<PathStep>, at: number, found: 
   if (typeof step === "string") return put(made, step, steps, at, found, placing)
   if (isSingle(step)) return put(made, step.start, steps, at, found, placing)
   const { budget } = placing
-  const each = eachOf(found)
+  const each = found._tag === "Each" ? found.found : asList(found.value).map(one)
+  const beyond = found._tag === "Each" ? found.beyond : () => NONE
   const count = countOf(step) ?? each.length
   for (let n = 0; n < count && budget.left-- > 0; n++) {
     const position = positionOf(step, n) as number
     if (position >= MAX_MOVED) budget.left = -1
-    else put(made, position, steps, at, each[n] ?? NONE, placing)
+    else put(made, position, steps, at, each[n] ?? beyond(), placing)
   }
 }
 
-/** What was found, for a vector at the destination. */
-const eachOf = (found: Found): ReadonlyArray<Found> =>
-  found._tag === "Each" ? found.found : asList(found.value).map((value) => ({ _tag: "One", value }))
+const one = (value: Plain): Found => ({ _tag: "One", value })
 
 const put = (
   made: Making,
@@ -355,7 +359,8 @@ const keep = (target: Record<string | number, Plain>, key: string | number, valu
 const settled = (found: Found, fallback: Plain | undefined, emptyIsMissing: boolean): Plain | undefined => {
   if (found._tag === "Each") return found.found.map((one) => settled(one, fallback, emptyIsMissing) ?? null)
   const { value } = found
-  const missing = value === undefined || value === null || (emptyIsMissing && value === "")
+  const missing =
+    value === undefined || value === null || (emptyIsMissing && typeof value === "string" && value.trim() === "")
   return missing && fallback !== undefined ? fallback : value
 }
 

@@ -84,7 +84,8 @@ const parseVector = (inside: string): Vector | string => {
   if (end !== null && end < start) return `the last position of [${inside}] lies before the first`
   if (Math.max(start, step, end ?? 0) > MAX_POSITION) return `positions in [${inside}] must not pass ${MAX_POSITION}`
   // The last position that is really met, so that equal vectors are written alike.
-  return { start, step, end: end === null ? null : end - ((end - start) % step) }
+  const met = end === null ? null : end - ((end - start) % step)
+  return { start, step: met === start ? 1 : step, end: met }
 }
 
 export const printPath = (path: SchemaPath): string =>
