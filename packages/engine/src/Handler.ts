@@ -82,8 +82,8 @@ export class JobFailed<F> extends Data.TaggedError("JobFailed")<{
 
 export interface HandlerOptions {
   /**
-   * It watches `signal` and ends by itself; it is interrupted only if it has not ended `TIDY_MS` later. What it ends with
-   * during a graceful stop then counts. An interruption throws away the value of a region that cannot be interrupted.
+   * At a graceful stop it is told by `signal`, ends by itself, and what it ends with counts; it is interrupted only if it has
+   * not ended `TIDY_MS` later. An interruption throws away the value of a region that cannot be interrupted.
    */
   readonly stopsBySignal?: boolean
 }

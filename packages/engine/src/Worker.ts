@@ -191,7 +191,12 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
     const { epoch } = slot.job
     const signals = yield* Scope.make()
     const signal = yield* Scope.provide(Effect.abortSignal, signals)
-    const body = Effect.andThen(write(slot, { _tag: "Start", epoch }), slot.handler.run(contextOf(slot, signal))).pipe(
+    let begun = false
+    const run = Effect.suspend(() => {
+      begun = true
+      return slot.handler.run(contextOf(slot, signal))
+    })
+    const body = Effect.andThen(write(slot, { _tag: "Start", epoch }), run).pipe(
       Effect.provideContext(services),
       Effect.withSpan("job", spanOf(slot.job))
     )
@@ -206,13 +211,18 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
       Effect.as(Deferred.await(stopping), { _tag: "Stopped" } as Ending)
     ])
     yield* Scope.close(signals, Exit.void)
-    const ended = yield* endOf(fiber, slot.handler.stopsBySignal === true)
-    if (!ended) {
+    if (ending._tag === "Stopped" && begun && slot.handler.stopsBySignal === true) {
+      // Over too when it parks or learns that it may not write: then it does not come back.
+      const over = Effect.raceAllFirst([Fiber.await(fiber), Deferred.await(slot.left), Deferred.await(slot.lost)])
+      yield* Effect.timeoutOption(over, TIDY_MS)
+    }
+    const interrupted = yield* Effect.timeoutOption(Fiber.interrupt(fiber), TIDY_MS)
+    if (Option.isNone(interrupted)) {
       yield* Effect.logWarning(`The handler of ${slot.job.id} does not stop; what it still does is not taken.`)
     }
     if (ending._tag === "Lost") return yield* countLeaseLoss(slot.job.kind, ending.because)
-    if (ending._tag === "Left") return
-    const exit = ended ? yield* Fiber.await(fiber) : undefined
+    if (Deferred.isDoneUnsafe(slot.left)) return
+    const exit = Option.isSome(interrupted) ? yield* Fiber.await(fiber) : undefined
     const last = lastCommand(epoch, exit, ending._tag === "Stopped")
     const end = yield* Effect.raceFirst(Effect.as(write(slot, last), { _tag: "Done" } as Ending), lost)
     if (end._tag === "Lost") yield* countLeaseLoss(slot.job.kind, end.because)
@@ -349,13 +359,6 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
   })
 })
 
-/** Ends a handler whose signal has aborted; answers whether it ended. */
-const endOf = Effect.fnUntraced(function* (fiber: Fiber.Fiber<unknown, unknown>, bySignal: boolean) {
-  if (bySignal && Option.isSome(yield* Effect.timeoutOption(Fiber.await(fiber), TIDY_MS))) return true
-  const interrupted = yield* Effect.timeoutOption(Fiber.interrupt(fiber), bySignal ? LAST_MS : TIDY_MS)
-  return Option.isSome(interrupted)
-})
-
 /** How the epoch ends after its handler did; `exit` is absent if it did not. */
 const lastCommand = (epoch: number, exit: Exit.Exit<Plain, Failure> | undefined, stopped: boolean): Command => {
   if (exit !== undefined && Exit.isSuccess(exit)) return { _tag: "Succeed", epoch, result: exit.value }
@@ -384,8 +387,6 @@ const groupsOf = (kinds: ReadonlyArray<AnyJobKind>, lease: Partial<LeasePolicy> 
 
 const MAX_CLAIM = 1_000
 const LAST_CLAIM_MS = 2_000
-/** For who had `TIDY_MS` and did not use it. */
-const LAST_MS = 500
 const RENEW_AGAIN_MS = 500
 const WAKE_AGAIN_MS = 5_000
 

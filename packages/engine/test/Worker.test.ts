@@ -338,6 +338,30 @@ describe("Worker", () => {
       })
     ))
 
+  it("does not wait for one that stops by its signal once it has parked", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const inside = Deferred.makeUnsafe<void>()
+        const asks = handle(
+          note,
+          (job) =>
+            Effect.gen(function* () {
+              yield* Deferred.succeed(inside, undefined)
+              yield* Effect.promise(() => new Promise((resume) => job.signal.addEventListener("abort", resume)))
+              return yield* job.input("go")
+            }),
+          { stopsBySignal: true }
+        )
+        const clients = yield* start(ports, { kinds: [note] })
+        const { engine, stop } = yield* start(ports, { handlers: [asks] })
+        const { job } = yield* engine.submit(request())
+        yield* Deferred.await(inside)
+        // The clock stands still, so nothing can wait for it.
+        yield* stop
+        expect((yield* clients.engine.get(TENANT, job.id)).job.state).toBe("AwaitingInput")
+      })
+    ))
+
   it("leases for as long as it is told, in place of the kind", () =>
     play((ports) =>
       Effect.gen(function* () {

@@ -48,8 +48,8 @@ export interface HandledJob<P> {
   readonly createdAt: Date
   readonly parameters: P
   /**
-   * Aborts when the handler is to stop, whatever the reason; from then on the methods of the job throw. The handler has 10 s
-   * to end. During `close()` the result that it ends with counts; if it throws, the job is handed back without a failure.
+   * Aborts when the handler is to stop, whatever the reason; from then on the methods of the job throw. During `close()` the
+   * handler has 10 s to end: its result counts, and if it throws, the job is handed back without a failure.
    */
   readonly signal: AbortSignal
   readonly blobs: Blobs
