@@ -17,7 +17,8 @@ const bundled = ["core", "client"]
 const handedInTo = (name: string): object =>
   name === "@sotto/client"
     ? { crypto, TextEncoder }
-    : name.startsWith("@sotto/core/ports/") || ["@sotto/core/job", "@sotto/core/tabular"].includes(name)
+    : name.startsWith("@sotto/core/ports/") ||
+        ["@sotto/core/automation", "@sotto/core/job", "@sotto/core/tabular"].includes(name)
       ? { TextEncoder, TextDecoder }
       : {}
 
@@ -31,6 +32,7 @@ const smokes: Readonly<Record<string, string>> = {
   "@sotto/core/budget": `bundle.printEpsilon(bundle.parseEpsilon("0.25", 2)) === "0.25"`,
   "@sotto/core/noise": `bundle.halfWidth(bundle.rateOf(1_000_000, 65536), bundle.ratio(1n, 20n)) > 65536n`,
   "@sotto/core/aggregation": `bundle.printFilteringIds(bundle.parseFilteringIds("3,1")) === "1,3"`,
+  "@sotto/core/automation": `bundle.parsePan("4111 1111 1111 1111") === "4111111111111111"`,
   "@sotto/core/launcher": `bundle.compileSql("SELECT split(a, ',') FROM t", { dialect: "duckdb", collections: [] }).includes("REGEXP")`,
   "@sotto/core/machine": `bundle.toMermaid({ start: "a", terminal: ["b"], rows: [{ from: "a", on: "e", to: "b" }] }).length > 20`,
   "@sotto/core/job": `bundle.isTerminal("Failed") && bundle.leased.rows.length > 20`,

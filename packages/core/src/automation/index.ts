@@ -1,0 +1,5 @@
+export * from "./AutomationError.ts"
+export * from "./AutomationJob.ts"
+export * from "./AutomationKind.ts"
+export * from "./ListQuery.ts"
+export * from "./Pan.ts"
