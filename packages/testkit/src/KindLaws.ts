@@ -560,9 +560,6 @@ export const kindLaws = (kind: AnyKind, samples: KindSamples = {}): ReadonlyArra
       ["a graceful stop or a wait that counts as a failure"],
       [
         [
-          evolving("counts a hand-back", (_, after, { _tag }) =>
-            _tag === "Released" ? { ...after, failures: after.failures + 1 } : after
-          ),
           evolving("counts nothing", (before, after) => ({ ...after, failures: before.failures })),
           evolving("is never dead", (_, after) => ({ ...after, dead: false }))
         ],
@@ -584,6 +581,27 @@ export const kindLaws = (kind: AnyKind, samples: KindSamples = {}): ReadonlyArra
         const dead = job.state === "Failed" && failures === job.retry.maxFailures
         return job.dead === dead ? undefined : `${job.state} after ${failures} failures is ${dead ? "not " : ""}dead`
       })
+    ),
+    law(
+      "HAND-BACK",
+      "A job that its worker hands back may be claimed at once, before younger ones, and no failure is counted.",
+      ["a graceful stop that is told to the job as a failure"],
+      [
+        [
+          evolving("counts a hand-back as a failure", (_, after, { _tag }) =>
+            _tag === "Released" ? { ...after, failures: after.failures + 1 } : after
+          ),
+          evolving("lets what was handed back wait", (_, after, { _tag, at }) =>
+            _tag === "Released" ? { ...after, readyAt: at + 1_000 } : after
+          )
+        ]
+      ],
+      everyTurn(({ before, now, decision: { job, events } }) =>
+        events[0]?._tag !== "Released" ||
+        (job.state === "Queued" && job.readyAt !== null && job.readyAt <= now && job.failures === before?.failures)
+          ? undefined
+          : `handed back at ${now} it is ${job.state}, ready at ${job.readyAt}, with ${job.failures} failures`
+      )
     ),
     law(
       "CLAIM",

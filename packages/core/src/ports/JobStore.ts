@@ -201,8 +201,8 @@ export class JobStore extends Context.Service<
     ): Effect.Effect<ReadonlyArray<RenewAnswer>, JobStoreUnavailable>
 
     /**
-     * At most `limit` jobs of these kinds, of any tenant, for each cause; the longest overdue first. Giving one out notes
-     * it (`DUE_AGAIN_MS`), so that jobs that nobody can deal with keep no others out.
+     * At most `limit` jobs of these kinds, of any tenant, for each cause; the longest overdue first, of equally overdue ones
+     * any. Giving one out notes it (`DUE_AGAIN_MS`), so that jobs that nobody can deal with keep no others out.
      */
     due(kinds: ReadonlyArray<string>, limit: number): Effect.Effect<ReadonlyArray<DueJob>, JobStoreUnavailable>
 
