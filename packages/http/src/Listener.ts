@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { Http } from "./Http.ts"
 
 export interface ListenOptions {
@@ -57,15 +58,21 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
       const handler = yield* NodeHttpServer.makeHandler(http.answer, { scope: requests }).pipe(
         Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
       )
+      const sockets = new Set<Socket>()
       const open = new Set<ServerResponse>()
       let stopping = false
+      // Node takes a connection on which nothing was asked yet for one that is busy.
+      const release = (socket: Socket) => {
+        if (![...open].some(({ req }) => req.socket === socket)) socket.destroySoon()
+      }
       const server = yield* Effect.acquireRelease(
         listen({ ...options, host, port }, (request, response) => {
+          const { socket } = request
           open.add(response)
           if (stopping) response.shouldKeepAlive = false
           response.once("close", () => {
             open.delete(response)
-            if (stopping) server.closeIdleConnections()
+            if (stopping) release(socket)
           })
           handler(request, response)
         }),
@@ -75,7 +82,7 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
             for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false
             const closed = Effect.callback<void>((resume) => {
               server.close(() => resume(Effect.void))
-              server.closeIdleConnections()
+              sockets.forEach(release)
             })
             yield* http.drain
             yield* Effect.timeoutOrElse(closed, { duration: drainMs, orElse: () => Effect.void })
@@ -83,6 +90,10 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
             server.closeAllConnections()
           })
       )
+      server.on("connection", (socket: Socket) => {
+        sockets.add(socket)
+        socket.once("close", () => sockets.delete(socket))
+      })
       const address = server.address()
       const bound = typeof address === "object" && address !== null ? address.port : port
       return {
