@@ -1,4 +1,4 @@
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import fc from "fast-check"
 import type { Plain } from "../../src/job/Plain.ts"
 import { type RecordsOffer, recordSchema } from "../../src/tabular/Model.ts"
