@@ -238,9 +238,9 @@ const changes = (job: Job, event: Exclude<JobEvent, { _tag: "Submitted" }>): Par
       return reportChanges(job, event.report, event)
     case "Heard":
     case "CancelRequested":
-      return { silentAt: silentAt(job, at) }
+      return { silentAt: silentAt(job, event) }
     case "Silenced":
-      return isTerminal(event.state) ? failed(driverLost) : { silentAt: silentAt(job, at) }
+      return isTerminal(event.state) ? failed(driverLost) : { silentAt: silentAt(job, event) }
   }
 }
 
@@ -323,13 +323,19 @@ const restarted = (job: Job, at: Millis): Partial<Job> => ({
   deadline: job.deadlineMs === null ? null : at + job.deadlineMs
 })
 
-const silentAt = ({ silenceMs }: Job, at: Millis): Millis | null => (silenceMs === null ? null : at + silenceMs)
+/**
+ * When the driver's silence is too long. A driver that nobody heard for one measure is waited for five more: 10 minutes to
+ * `unknown`, 60 to `error` (spec: launcher §1).
+ */
+const silentAt = ({ silenceMs }: Job, { at, state }: EventStamp): Millis | null =>
+  silenceMs === null ? null : at + silenceMs * (state === "Unknown" ? 5 : 1)
 
-const reportChanges = (job: Job, report: Report, { at, state }: EventStamp): Partial<Job> => {
+const reportChanges = (job: Job, report: Report, event: EventStamp): Partial<Job> => {
+  const { at, state } = event
   const fields = mergeFields(job.fields, report.fields)
   return {
     fields,
-    silentAt: silentAt(job, at),
+    silentAt: silentAt(job, event),
     startedAt: job.startedAt ?? (state === "Running" ? at : null),
     ...(state === "Succeeded" ? { outcome: { _tag: "Succeeded", result: fields["result"] ?? null } } : {}),
     ...(state === "Failed" ? failed(report.failure ?? driverFailed) : {}),

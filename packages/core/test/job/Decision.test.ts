@@ -311,15 +311,16 @@ describe("a reported job", () => {
     expect(done.outcome).toEqual({ _tag: "Succeeded", result: { a: 1, b: 2 } })
   })
 
-  it("is unknown after a silence and failed after another; any report starts the wait again", () => {
+  it("is unknown after a silence and failed after six; any report starts the wait again", () => {
     const job = accepted(decide(launcher, undefined, report("running"), 1_000)).job
     expect(job.timer).toEqual({ name: "silence", at: 601_000 })
     const heard = accepted(decide(launcher, job, report("running"), 500_000)).job
     expect(heard).toEqual({ ...job, seq: 2, silentAt: 1_100_000, timer: { name: "silence", at: 1_100_000 } })
     const ring: Command = { _tag: "Ring", timer: "silence" }
     const lost = accepted(decide(launcher, heard, ring, 1_100_000)).job
-    expect(lost).toMatchObject({ state: "Unknown", timer: { name: "silence", at: 1_700_000 } })
-    const over = accepted(decide(launcher, lost, ring, 1_700_000)).job
+    expect(lost).toMatchObject({ state: "Unknown", timer: { name: "silence", at: 4_100_000 } })
+    expect(decide(launcher, lost, ring, 4_099_999)).toMatchObject({ reason: "timerDue" })
+    const over = accepted(decide(launcher, lost, ring, 4_100_000)).job
     expect(over).toMatchObject({ state: "Failed", outcome: { failure: { code: "DriverLost" } } })
   })
 
