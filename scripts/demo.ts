@@ -1,11 +1,21 @@
 /**
  * The main job, told as a story: `npm run demo`.
  *
- * Everything goes through the command `sotto` as a reader would type it; each command is printed before it runs.
+ * A server is started over a folder, asked by the API that clients of the Aggregation Service know, killed, and started
+ * again. Each command is printed before it runs, each request as the `curl` line that it stands for.
  */
-import { spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  createWriteStream,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -16,54 +26,209 @@ const count = Number(process.env["SOTTO_DEMO_REPORTS"] ?? 100_000)
 const started = performance.now()
 
 const say = (text = ""): void => void process.stdout.write(`${text}\n`)
-const chapter = (n: number, title: string): void =>
-  say(`\n${n}. ${title}\n${"─".repeat(Math.min(100, title.length + 3))}`)
+const tell = (text: string): void => say(text.trimEnd().replace(/^/gm, "  "))
+const fault = (text: string): never => {
+  throw new Error(text)
+}
+const at = (...parts: ReadonlyArray<string>): string => join(folder, ...parts)
+const secondsSince = (time: number): string => `${((performance.now() - time) / 1000).toFixed(1)} s`
+
+let chapters = 0
+const chapter = (title: string): void => {
+  const text = `${++chapters}. ${title}`
+  say(`\n${text}\n${"─".repeat(Math.min(100, text.length))}`)
+}
+
 const quote = (argument: string): string => (/^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument}'`)
 const shown = (args: ReadonlyArray<string>): string =>
   `$ sotto ${args.map((argument) => quote(argument.startsWith(`${folder}/`) ? relative(folder, argument) : argument)).join(" ")}`
 
-const at = (...parts: ReadonlyArray<string>): string => join(folder, ...parts)
-
-/** Runs `sotto`, shows what it prints, and stops the demo unless it ends with `expected`. */
-const sotto = (args: ReadonlyArray<string>, { expected = 0, quiet = false } = {}): string => {
-  say(shown(args))
+/** Runs `sotto`, shows what it prints, and stops the demo unless it ends well. */
+const sotto = (args: ReadonlyArray<string>, { quiet = false } = {}): string => {
+  if (!quiet) say(shown(args))
   const run = spawnSync(process.execPath, [bin, ...args], { cwd: folder, encoding: "utf8", maxBuffer: 1 << 28 })
-  const text = `${run.stdout}${run.stderr}`.trimEnd()
-  if (!quiet || run.status !== expected) say(text.replace(/^/gm, "  "))
-  if (run.status !== expected) throw new Error(`expected exit code ${expected}, got ${run.status ?? run.signal}`)
-  return run.stdout
+  if (!quiet || run.status !== 0) tell(`${run.stdout}${run.stderr}`)
+  return run.status === 0 ? run.stdout : fault(`sotto ended with ${run.status ?? run.signal}`)
 }
 
-/** Runs `sotto` until it says that it stands at `stage`, then ends it the hard way. */
-const killAt = (stage: string, args: ReadonlyArray<string>): Promise<void> =>
-  new Promise((done, fail) => {
-    say(shown(args))
-    const child = spawn(process.execPath, [bin, ...args], {
-      cwd: folder,
-      stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, SOTTO_PAUSE_AT: stage }
-    })
-    let text = ""
-    child.stderr.on("data", (chunk: Buffer) => {
-      text += chunk.toString()
-      if (text.includes(`paused at ${stage}`)) child.kill("SIGKILL")
-    })
-    child.on("close", (code, signal) => {
-      if (signal !== "SIGKILL") return fail(new Error(`the run ended by itself (${code}): ${text}`))
-      say(`  killed (SIGKILL) after it had paid and before it had written anything`)
-      done()
-    })
+interface Server {
+  readonly url: string
+  /** Once its log says so. */
+  readonly says: (text: string) => Promise<void>
+  readonly kill: (signal: "TERM" | "KILL") => Promise<number | NodeJS.Signals | null>
+}
+
+const children = new Set<ChildProcess>()
+
+/** Starts `sotto serve` on a free port; its log goes to `server.log`. */
+const serve = async (env: Readonly<Record<string, string>> = {}): Promise<Server> => {
+  const args = ["serve", "--config", at("sotto.json"), "--port", "0"]
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value} `)
+  say(shown(args).replace("$ ", `$ ${variables.join("")}`))
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env }
   })
-
-const digest = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex").slice(0, 16)
-const same = (a: string, b: string): string =>
-  digest(a) === digest(b) ? `the same bytes (sha256 ${digest(a)}…)` : fault("the bytes differ")
-const fault = (text: string): never => {
-  throw new Error(text)
+  children.add(child)
+  const log = createWriteStream(at("server.log"), { flags: "a" })
+  let text = ""
+  child.stderr.on("data", (chunk: Buffer) => {
+    text += chunk.toString()
+    log.write(chunk)
+  })
+  const ended = new Promise<number | NodeJS.Signals | null>((done) =>
+    child.on("close", (code, signal) => {
+      children.delete(child)
+      log.end()
+      done(code ?? signal)
+    })
+  )
+  const says = (wanted: string) =>
+    new Promise<void>((done, failed) => {
+      const look = () => text.includes(wanted) && done()
+      child.stderr.on("data", look)
+      void ended.then((how) => failed(new Error(`the server ended (${how}): ${text}`)))
+      look()
+    })
+  await says('"message":"Listening"')
+  const listening = text.split("\n").find((line) => line.includes('"message":"Listening"')) ?? ""
+  const { url } = JSON.parse(listening) as { readonly url: string }
+  tell(`listens on ${url}, for this machine only, because no API keys were made; its log is in server.log`)
+  return {
+    url,
+    says,
+    kill: (signal) => {
+      say(`$ kill -${signal} ${child.pid}`)
+      child.kill(`SIG${signal}`)
+      return ended
+    }
+  }
 }
-const json = (args: ReadonlyArray<string>): Shown => JSON.parse(sotto([...args, "--json"], { quiet: true })) as Shown
 
-interface Shown {
+interface ResultInfo {
+  readonly return_code: string
+  readonly return_message: string
+  readonly error_summary: {
+    readonly error_counts: ReadonlyArray<{ readonly category: string; readonly count: number }>
+  }
+}
+
+interface AggregationJob {
+  readonly job_status: string
+  readonly result_info?: ResultInfo
+}
+
+/** What the native interface tells of an aggregation, as far as the demo shows it. */
+interface Facts {
+  readonly budget: { readonly use: string; readonly chargedAt?: number; readonly shortUnits?: number }
+  readonly unprotected?: Readonly<Record<"reports" | "counted" | "duplicates" | "withErrors" | "units", number>>
+  readonly accuracy?: { readonly stdDev: number }
+}
+
+interface NativeJob {
+  readonly id: string
+  readonly state: string
+  readonly result?: Facts
+  readonly failure: { readonly details: Facts } | null
+}
+
+const json = async <A>(response: Response): Promise<A> =>
+  response.ok ? ((await response.json()) as A) : fault(`${response.status}: ${await response.text()}`)
+
+const request = (id: string, reports: string, domain: string, more: object = {}, parameters: object = {}): object => ({
+  job_request_id: id,
+  input_data_bucket_name: "data",
+  input_data_blob_prefix: reports,
+  output_data_bucket_name: "summaries",
+  output_data_blob_prefix: `${id}.avro`,
+  ...more,
+  job_parameters: {
+    reporting_site: "https://example.com",
+    output_domain_bucket_name: "data",
+    output_domain_blob_prefix: domain,
+    ...parameters
+  }
+})
+
+/** Sends a file as the body of a request and shows it, the first time with what is in it. */
+const post = async (
+  url: string,
+  path: string,
+  name: string,
+  body: object,
+  headers: Readonly<Record<string, string>> = {}
+) => {
+  const file = `jobs/${name}.json`
+  writeFileSync(at(file), `${JSON.stringify(body, null, 2)}\n`)
+  const said = Object.entries(headers).map(([header, value]) => ` -H '${header}: ${value}'`)
+  say(`$ curl ${url}${path}${said.join("")} --json @${file}`)
+  const sent = { "content-type": "application/json", ...headers }
+  return fetch(`${url}${path}`, { method: "POST", headers: sent, body: JSON.stringify(body) })
+}
+
+const createJob = async (url: string, id: string, body: object): Promise<void> => {
+  const response = await post(url, "/v1alpha/createJob", id, body)
+  tell(response.status === 202 ? "202 Accepted" : fault(`${response.status}: ${await response.text()}`))
+}
+
+/** Polls as a client would, and tells each status once. */
+const getJob = async (url: string, id: string): Promise<ResultInfo> => {
+  say(`$ curl '${url}/v1alpha/getJob?job_request_id=${id}'`)
+  const since = performance.now()
+  for (let last = ""; ;) {
+    const job: AggregationJob = await json(await fetch(`${url}/v1alpha/getJob?job_request_id=${id}`))
+    const { job_status: status, result_info: info } = job
+    if (status !== last)
+      tell(`${status.padEnd(11)} after ${secondsSince(since)}${info === undefined ? "" : `  ${info.return_code}`}`)
+    if (status === "FINISHED" && info !== undefined) return info
+    last = status
+    await new Promise((wake) => setTimeout(wake, 100))
+  }
+}
+
+/** What createJob's clients never saw: the budget and the counts, from the native interface. */
+const factsOf = async (url: string, id: string): Promise<Facts> => {
+  const { jobs } = await json<{ readonly jobs: ReadonlyArray<NativeJob> }>(await fetch(`${url}/v1/jobs?key=${id}`))
+  const job = await json<NativeJob>(await fetch(`${url}/v1/jobs/${jobs[0]?.id}`))
+  return job.result ?? job.failure?.details ?? fault(`job ${id} has told nothing`)
+}
+
+const number = (value: number | undefined): string => (value ?? 0).toLocaleString("en-US")
+
+const budgetOf = ({ budget, unprotected }: Facts, epsilon: number): string => {
+  const when = new Date(budget.chargedAt ?? 0).toISOString()
+  switch (budget.use) {
+    case "Charged":
+      return `charged ε = ${epsilon} to ${number(unprotected?.units)} units`
+    case "Replayed":
+      return `free: this question was paid for on ${when}`
+    case "Exhausted":
+      return `${number(budget.shortUnits)} budget units cannot pay ε = ${epsilon}; nothing was charged`
+    default:
+      return budget.use
+  }
+}
+
+/** Runs a job from its submission to its end and tells what it came to. */
+const run = async (url: string, id: string, body: object, { code = "SUCCESS", epsilon = 10 } = {}): Promise<void> => {
+  await createJob(url, id, body)
+  const { return_code, return_message } = await getJob(url, id)
+  const facts = await factsOf(url, id)
+  const { unprotected: seen, accuracy } = facts
+  if (seen !== undefined) {
+    tell(
+      `reports     ${number(seen.reports)} read, ${number(seen.counted)} counted, ${number(seen.duplicates)} duplicates, ${number(seen.withErrors)} with errors`
+    )
+  }
+  tell(`budget      ${budgetOf(facts, epsilon)}`)
+  if (accuracy !== undefined)
+    tell(`noise       ε = ${epsilon}, standard deviation ${number(Math.round(accuracy.stdDev))}`)
+  if (return_code !== code) fault(`expected ${code}, got ${return_code}: ${return_message}`)
+  if (code !== "SUCCESS") tell(return_message)
+}
+
+interface Summary {
   readonly rows: ReadonlyArray<{
     readonly bucket: string
     readonly metric: string
@@ -72,80 +237,73 @@ interface Shown {
     readonly truth?: string
   }>
 }
+const summary = (id: string): string => at(`summaries/${id}-1-of-1.avro`)
+const rowsOf = (id: string, ...more: ReadonlyArray<string>): Summary["rows"] =>
+  (JSON.parse(sotto(["show", summary(id), "--limit", "0", "--json", ...more], { quiet: true })) as Summary).rows
+
+const digest = (id: string): string =>
+  createHash("sha256")
+    .update(readFileSync(summary(id)))
+    .digest("hex")
+    .slice(0, 16)
+
+/** Key files are lists: the server opens reports that any of them was made for. */
+const addKeys = (file: string, from: string): void => {
+  const keysIn = (path: string) =>
+    (JSON.parse(readFileSync(path, "utf8")) as { readonly keys: ReadonlyArray<object> }).keys
+  writeFileSync(file, JSON.stringify({ keys: [...keysIn(file), ...keysIn(from)] }))
+}
+
+const generate = (to: string, seed: string, ...more: ReadonlyArray<string>): ReadonlyArray<string> => [
+  "reports",
+  "generate",
+  ...more,
+  "--out",
+  at("data", to),
+  "--seed",
+  seed
+]
+const sealed = ["--keys", at("keys.json")]
 
 const main = async (): Promise<void> => {
   if (!existsSync(bin) || !existsSync(join(home, "packages/cli/dist"))) fault("Build first: npm run build")
   rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  for (const name of ["data", "jobs", "summaries"]) mkdirSync(at(name), { recursive: true })
   say(`Sotto: encrypted reports become a noised summary under a privacy budget. All files go to ${folder}`)
 
-  chapter(1, "Keys: a pair that reports are sealed for, and the keys of a budget ledger")
+  chapter(`${number(count)} encrypted reports over 50 campaigns × 20 regions, a domain with every key, and the truth`)
   sotto(["keys", "generate", "--out", at("keys.json")])
-  sotto(["keys", "ledger", "--out", at("ledger-keys.json")])
+  sotto(generate("main", "demo", "--count", String(count), ...sealed))
 
-  chapter(
-    2,
-    `${count.toLocaleString("en-US")} encrypted reports over 50 campaigns × 20 regions, a domain with every key, and the truth`
+  chapter("A server over this folder")
+  writeFileSync(
+    at("sotto.json"),
+    `${JSON.stringify({ folder: ".", buckets: { data: "data", summaries: "summaries" } }, null, 2)}\n`
   )
-  sotto([
-    "reports",
-    "generate",
-    "--count",
-    String(count),
-    "--keys",
-    at("keys.json"),
-    "--out",
-    at("data"),
-    "--seed",
-    "demo"
-  ])
+  addKeys(at("keys.json"), join(home, "test/fixtures/goldens/keys.json"))
+  say("$ cat sotto.json")
+  tell(readFileSync(at("sotto.json"), "utf8"))
+  let server = await serve()
 
-  chapter(3, "Aggregate them: open, check, sum, pay, noise, write")
-  const asOf = new Date().toISOString().replace(/\.\d+Z$/, "Z")
-  const site = ["--reporting-site", "https://example.com", "--as-of", asOf]
-  const question = (input: string, output: string, ...more: ReadonlyArray<string>): Array<string> => [
-    "aggregate",
-    "--keys",
-    at("keys.json"),
-    "--ledger",
-    at("ledger.db"),
-    "--ledger-keys",
-    at("ledger-keys.json"),
-    ...site,
-    "--input-data-avro-file",
-    input,
-    "--domain-avro-file",
-    at("data/domain.avro"),
-    "--output-directory",
-    output,
-    ...more
-  ]
-  sotto(question(at("data/reports.avro"), at("summary")))
+  chapter("createJob, getJob: open, check, sum, pay, noise, write")
+  const main = request("main", "main/reports.avro", "main/domain.avro")
+  say("$ cat jobs/main.json")
+  tell(JSON.stringify(main, null, 2))
+  await run(server.url, "main", main)
   say("\n  The ten largest keys with 95 % intervals, beside the true sums that only a demo can know:\n")
-  sotto(["show", at("summary/output.avro"), "--sort", "metric", "--limit", "10", "--truth", at("data/truth.json")])
+  const truth = ["--truth", at("data/main/truth.json")]
+  sotto(["show", summary("main"), "--sort", "metric", "--limit", "10", ...truth])
   say("\n  Smaller keys, where the noise shows:\n")
-  sotto([
-    "show",
-    at("summary/output.avro"),
-    "--plot",
-    "--sort",
-    "metric",
-    "--skip",
-    "1700",
-    "--limit",
-    "12",
-    "--truth",
-    at("data/truth.json")
-  ])
-  const all: Shown = json(["show", at("summary/output.avro"), "--limit", "0", "--truth", at("data/truth.json")])
-  const covered = all.rows.filter(
-    (row) => BigInt(row.low) <= BigInt(row.truth ?? 0) && BigInt(row.truth ?? 0) <= BigInt(row.high)
+  sotto(["show", summary("main"), "--plot", "--sort", "metric", "--skip", "1700", "--limit", "12", ...truth])
+  const all = rowsOf("main", ...truth)
+  const covered = all.filter(
+    ({ low, high, truth: sum = "0" }) => BigInt(low) <= BigInt(sum) && BigInt(sum) <= BigInt(high)
   ).length
-  say(
-    `  ${covered} of ${all.rows.length} intervals cover the truth (${((100 * covered) / all.rows.length).toFixed(1)} %; 95 % are expected)`
+  tell(
+    `${covered} of ${all.length} intervals cover the truth (${((100 * covered) / all.length).toFixed(1)} %; 95 % are expected)`
   )
 
-  chapter(4, "The reports that Chrome encrypted")
+  chapter("The reports that Chrome encrypted")
   say(
     "Reports from Chromium's tests, sealed by the clock of 2009 for a published key. They all carry one report id, and a"
   )
@@ -153,127 +311,118 @@ const main = async (): Promise<void> => {
     "report id counts once: the first that is valid counts, the others are dropped as duplicates. Half of them were made"
   )
   say("without debug mode, which a debug run leaves out. The sum is tiny, so this is a debug run: it shows it exactly.")
-  cpSync(join(home, "test/fixtures/goldens"), at("chrome"), { recursive: true })
-  cpSync(join(home, "test/fixtures/goldens/keys.json"), at("chrome-keys.json"))
-  spawnSync("chmod", ["600", at("chrome-keys.json")])
+  say("createJob judges the age of reports by today; the native interface takes a time to judge by, and can wait:")
   const goldens = ["private-aggregation-1.0", "attribution-1.0", "attribution-0.1"].flatMap((set) =>
-    readdirSync(at("chrome", set))
+    readdirSync(join(home, "test/fixtures/goldens", set))
       .filter((name) => /^report_\d+\.json$/.test(name))
-      .map((name) => at("chrome", set, name))
+      .map((name) => join(home, "test/fixtures/goldens", set, name))
   )
-  sotto(["reports", "pack", "--out", at("chrome.avro"), ...goldens])
-  sotto([
-    "aggregate",
-    "--keys",
-    at("chrome-keys.json"),
-    "--no-ledger",
-    "--debug-run",
-    "--skip-domain",
-    "--error-threshold",
-    "100",
-    "--attribution-report-to",
-    "https://report.test",
-    "--as-of",
-    "2009-02-14T00:00:00Z",
-    "--input-data-avro-file",
-    at("chrome.avro"),
-    "--output-directory",
-    at("chrome-summary")
-  ])
-  sotto(["show", at("chrome-summary/debug_output.avro")])
+  sotto(["reports", "pack", "--out", at("data/chrome.avro"), ...goldens], { quiet: true })
+  sotto(generate("few", "few", "--count", "1", "--cleartext", "--campaigns", "1", "--regions", "1"), { quiet: true })
+  const chrome = {
+    kind: "aggregation",
+    parameters: {
+      inputDataBucketName: "data",
+      inputDataBlobPrefix: "chrome.avro",
+      outputDataBucketName: "summaries",
+      outputDataBlobPrefix: "chrome.avro",
+      asOf: Date.parse("2009-02-14T00:00:00Z"),
+      jobParameters: {
+        attribution_report_to: "https://report.test",
+        output_domain_bucket_name: "data",
+        output_domain_blob_prefix: "few/domain.avro",
+        debug_run: "true",
+        report_error_threshold_percentage: "100"
+      }
+    }
+  }
+  const native = await json<NativeJob>(await post(server.url, "/v1/jobs", "chrome", chrome, { Prefer: "wait=30" }))
+  const { reports, counted, duplicates } = native.result?.unprotected ?? fault(JSON.stringify(native))
+  tell(`${native.state}: ${reports} read, ${counted} counted, ${duplicates} duplicates`)
+  say("Keys that are in no domain, and so in no summary, are in the last shard of the debug files:")
+  sotto(["show", at("summaries/debug/chrome-2-of-2.avro")])
 
-  chapter(5, "Ask the same question again: the same bytes, free")
-  sotto(question(at("data/reports.avro"), at("again")))
-  say(`  ${same(at("summary/output.avro"), at("again/output.avro"))}`)
+  chapter("Ask the same question again: the same bytes, free")
+  await run(server.url, "again", request("again", "main/reports.avro", "main/domain.avro"))
+  tell(digest("main") === digest("again") ? `the same bytes (sha256 ${digest("main")}…)` : fault("the bytes differ"))
 
-  chapter(6, "Ask it with a larger domain: the keys of both summaries agree, free")
-  sotto(
-    [
-      "reports",
-      "generate",
-      "--count",
-      "1",
-      "--cleartext",
-      "--campaigns",
-      "60",
-      "--out",
-      at("larger"),
-      "--seed",
-      "demo"
-    ],
-    { quiet: true }
+  chapter("Ask it with a larger domain: the keys of both summaries agree, free")
+  sotto(generate("larger", "demo", "--count", "1", "--cleartext", "--campaigns", "60"), { quiet: true })
+  await run(server.url, "larger", request("larger", "main/reports.avro", "larger/domain.avro"))
+  const larger = new Map(rowsOf("larger").map(({ bucket, metric }) => [bucket, metric]))
+  const agree = all.filter(({ bucket, metric }) => larger.get(bucket) === metric).length
+  tell(
+    `${agree} of ${all.length} keys of the first summary stand in the larger one (${larger.size} keys) with the same value`
   )
-  sotto(question(at("data/reports.avro"), at("larger-summary"), "--domain-avro-file", at("larger/domain.avro")))
-  const larger: Shown = json(["show", at("larger-summary/output.avro"), "--limit", "0"])
-  const byBucket = new Map(larger.rows.map((row) => [row.bucket, row.metric]))
-  const agree = all.rows.filter((row) => byBucket.get(row.bucket) === row.metric).length
+  if (agree !== all.length) fault("the summaries disagree")
+
+  chapter("Ask with one more report: another question, and the budget of its units is spent")
+  sotto(generate("one", "one more", "--count", "1", ...sealed), { quiet: true })
+  mkdirSync(at("data/more"))
+  cpSync(at("data/main/reports.avro"), at("data/more/reports-1.avro"))
+  cpSync(at("data/one/reports.avro"), at("data/more/reports-2.avro"))
+  await run(server.url, "more", request("more", "more/reports", "main/domain.avro"), {
+    code: "PRIVACY_BUDGET_EXHAUSTED"
+  })
+
+  chapter("Kill the server after a job was paid and before its summary was written")
+  const origin = (name: string) => ["--origin", `https://${name}.example.com`]
+  sotto(generate("killed", "killed", "--count", String(Math.ceil(count / 10)), ...sealed, ...origin("killed")), {
+    quiet: true
+  })
+  sotto(generate("shared", "shared", "--count", String(Math.ceil(count / 5)), ...sealed, ...origin("shared")), {
+    quiet: true
+  })
+  tell(`exit code ${await server.kill("TERM")}: what it had begun it handed back`)
+  server = await serve({ SOTTO_PAUSE_AT: "paid" })
+  await createJob(server.url, "killed", request("killed", "killed/reports.avro", "main/domain.avro"))
+  await server.says("paused at paid")
+  const how = await server.kill("KILL")
+  const killedAt = performance.now()
+  tell(`${how} while the job stood behind its payment`)
+  tell(`files of this job: ${readdirSync(at("summaries")).filter((name) => name.startsWith("killed")).length}`)
+  server = await serve()
+  say("Nobody is asked to do anything: 12 s after the last sign of life the job is taken up again. Meanwhile:")
+
+  chapter("Shared questions: ε = 5 and ε = 7 over other reports")
+  const shared = (id: string, epsilon: number) =>
+    run(
+      server.url,
+      id,
+      request(id, "shared/reports.avro", "main/domain.avro", {
+        privacy_params: { laplace_dp_params: { job_epsilon: epsilon } }
+      }),
+      { epsilon }
+    )
+  await shared("shared-1", 5)
+  await shared("shared-2", 7)
+
+  chapter("The job of the killed server")
+  const { return_code } = await getJob(server.url, "killed")
+  if (return_code !== "SUCCESS") fault(return_code)
+  tell(`done within ${secondsSince(killedAt)} of the kill`)
+  const facts = await factsOf(server.url, "killed")
+  tell(`budget      ${budgetOf(facts, 10)}`)
+  if (facts.budget.use !== "Replayed") fault("the job was charged twice")
+  const ledger = ["--ledger", at("sotto.db"), "--ledger-keys", at("ledger-keys.json")]
+  sotto(["budget", "history", ...ledger])
+
+  await server.kill("TERM")
   say(
-    `  ${agree} of ${all.rows.length} keys of the first summary stand in the larger one (${larger.rows.length} keys) with the same value`
+    `\nDone in ${secondsSince(started)}. The files are in ${folder}: \`npx sotto show FILE\` shows one, \`npx sotto serve --config ${relative(process.cwd(), at("sotto.json"))}\` goes on with the jobs, and the folder may be deleted.`
   )
-  if (agree !== all.rows.length) fault("the summaries disagree")
+}
 
-  chapter(7, "Ask with one more report: another question, and the budget of its units is spent")
-  sotto(
-    ["reports", "generate", "--count", "1", "--keys", at("keys.json"), "--out", at("one-more"), "--seed", "one more"],
-    { quiet: true }
-  )
-  mkdirSync(at("more"))
-  cpSync(at("data/reports.avro"), at("more/reports-1.avro"))
-  cpSync(at("one-more/reports.avro"), at("more/reports-2.avro"))
-  sotto(question(at("more"), at("more-summary")), { expected: 1 })
-
-  chapter(8, "Shared questions: ε = 5 twice over other reports")
-  sotto([
-    "reports",
-    "generate",
-    "--count",
-    String(Math.ceil(count / 5)),
-    "--keys",
-    at("keys.json"),
-    "--out",
-    at("shared"),
-    "--seed",
-    "shared",
-    "--origin",
-    "https://shared.example.com"
-  ])
-  const shared = (output: string, ...more: ReadonlyArray<string>) =>
-    question(at("shared/reports.avro"), at(output), "--budget", "shared", "--epsilon", "5", ...more)
-  sotto(shared("shared-summary-1"))
-  sotto(shared("shared-summary-2", "--filtering-ids", "0", "--bound"))
-  sotto(["budget", "history", "--ledger", at("ledger.db"), "--ledger-keys", at("ledger-keys.json")])
-
-  chapter(9, "Kill a run after it paid, and finish it for free")
-  sotto([
-    "reports",
-    "generate",
-    "--count",
-    String(Math.ceil(count / 10)),
-    "--keys",
-    at("keys.json"),
-    "--out",
-    at("killed"),
-    "--seed",
-    "killed",
-    "--origin",
-    "https://killed.example.com"
-  ])
-  const killed = question(at("killed/reports.avro"), at("killed-summary"))
-  await killAt("paid", killed)
-  say(
-    `  files in the output folder: ${existsSync(at("killed-summary")) ? readdirSync(at("killed-summary")).filter((name) => !name.startsWith(".")).length : 0}`
-  )
-  say("The same command again:")
-  sotto(killed)
-
-  const elapsed = (performance.now() - started) / 1000
-  writeFileSync(at("README.txt"), "Made by `npm run demo`; safe to delete.\n")
-  say(
-    `\nDone in ${elapsed.toFixed(0)} s. The files are in ${folder}; look around with \`npx sotto show FILE\`, or delete the folder.`
-  )
+const endChildren = (): void => {
+  for (const child of children) child.kill("SIGKILL")
+}
+process.on("exit", endChildren)
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => process.exit(signal === "SIGINT" ? 130 : 143))
 }
 
 await main().catch((error: Error) => {
   say(`\nThe demo failed: ${error.message}`)
+  endChildren()
   process.exitCode = 1
 })
