@@ -84,10 +84,10 @@ export const onDemandKind = JobKind.make({
       Running: "incomplete",
       Finishing: "incomplete",
       Succeeded: "success",
-      Failed: "fail",
+      Failed: "error",
       Cancelled: "fail"
     },
-    refine: ({ outcome }) => (outcome?._tag === "Failed" && outcome.failure.category !== "server" ? "error" : undefined)
+    refine: ({ outcome }) => (outcome?._tag === "Failed" && outcome.failure.category === "server" ? "fail" : undefined)
   },
   files: (job) => filesOf(job).map(({ name, bucket, key }): JobFile => ({ name, bucket, key }))
 })
