@@ -67,10 +67,13 @@ export const layerAddressGuard = (policy: AddressPolicy = {}): Layer.Layer<Addre
       if (!isPublic(found)) {
         return refused("address", `The host ${url.hostname} is no public one. Name one that the internet can reach.`)
       }
-      return ports.includes(portOf(url))
-        ? Effect.succeed({ address, family })
-        : refused("port", `The port ${portOf(url)} is not allowed. Use one of: ${ports.join(", ")}.`)
+      return Effect.as(portAllowed(url), { address, family } as const)
     }
+
+    const portAllowed = (url: URL): Effect.Effect<void, AddressRefused> =>
+      ports.includes(portOf(url))
+        ? Effect.void
+        : refused("port", `The port ${portOf(url)} is not allowed. Use one of: ${ports.join(", ")}.`)
 
     const check = Effect.fnUntraced(function* (text: string) {
       const url = URL.canParse(text) ? new URL(text) : undefined
@@ -83,6 +86,8 @@ export const layerAddressGuard = (policy: AddressPolicy = {}): Layer.Layer<Addre
       }
       const literal = literalOf(url)
       if (literal !== undefined) yield* judged(url, literal)
+      // A name may stand for an allowed network, where every port is.
+      else if (allowed.length === 0) yield* portAllowed(url)
       return url
     })
 

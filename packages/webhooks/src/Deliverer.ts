@@ -28,7 +28,7 @@ export interface DelivererOptions {
   readonly perEndpoint?: number
   /** For so long a try is this process's alone; longer than a sender takes. Default 45 000. */
   readonly leaseMs?: number
-  /** How many deliveries that are over an endpoint's log keeps, about. Default 500. */
+  /** How many deliveries that are over an endpoint's log keeps (1 … 1000), about. Default 500. */
   readonly logLimit?: number
 }
 
@@ -85,23 +85,25 @@ export const layerDeliverer = (
         }
       })
 
-      const publishing = Effect.map(publish(), (made) => {
-        for (const [id, count] of made) written.set(id, (written.get(id) ?? 0) + count)
+      const publishing = Effect.gen(function* () {
+        for (const [id, count] of yield* publish()) written.set(id, (written.get(id) ?? 0) + count)
       })
       const tending = Effect.gen(function* () {
         for (const tenant of yield* shelf.tenants) {
           for (const { value } of yield* shelf.endpoints(tenant)) yield* tend(tenant, value)
         }
       })
-      const rounds = Effect.andThen(quietly(publishing, undefined), quietly(tending, undefined))
-      yield* Effect.forkScoped(Effect.repeat(rounds, Schedule.spaced(everyMs)))
+      // Apart, so that nobody's messages wait while another tenant's many events are published.
+      const rounds = Schedule.spaced(everyMs)
+      yield* Effect.forkScoped(Effect.repeat(quietly(publishing, undefined), rounds))
+      yield* Effect.forkScoped(Effect.repeat(quietly(tending, undefined), rounds))
     })
   )
 
-/** Nothing that fails here is lost: it is found again in the next round. */
+/** What fails is found again in the next round. */
 const quietly = <A, E, R>(effect: Effect.Effect<A, E, R>, otherwise: A): Effect.Effect<A, never, R> =>
   Effect.catchCause(effect, (cause) =>
-    Effect.as(Effect.logWarning("Webhooks were interrupted in their work; the next round follows.", cause), otherwise)
+    Effect.as(Effect.logWarning("A step of the webhooks failed; it is tried again in a moment.", cause), otherwise)
   )
 
 /** Removes deliveries that are over behind the newest `limit`. */

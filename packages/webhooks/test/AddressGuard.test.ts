@@ -134,6 +134,7 @@ describe("the address guard", () => {
       )
     expect(await check("https://example.com/a")).toBe("https://example.com/a")
     expect(await check("http://[::1]/")).toBe("address")
+    expect(await check("https://example.com:22/")).toBe("port")
   })
 
   it("never takes an address for public that stands for a private one, in any form", () => {

@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { TestClock } from "effect/testing"
 import { faultyJobStore, faultyRecords } from "@sotto/testkit"
 import { describe, expect, it } from "vitest"
 import { MAX_TRIES, RETRY_AFTER_MS, WEBHOOK_METRICS, Webhooks } from "../src/index.ts"
@@ -16,6 +15,7 @@ import {
   clients,
   endpoint,
   type Freeze,
+  hours,
   idOf,
   memoryStores,
   OK,
@@ -211,7 +211,7 @@ describe("the deliverer", () => {
         const hook = receiver(() => ({ _tag: "Unanswered", problem: "It is dark." }))
         yield* start(stores, hook, { everyMs: 60_000 })
         yield* Effect.provide(submit("a"), context)
-        yield* Effect.forEach(Array.from({ length: 60 * 60 }), () => TestClock.adjust("1 minute"), { discard: true })
+        yield* hours(60)
         expect(hook.got).toHaveLength(MAX_TRIES)
         const { deliveries } = yield* Webhooks.use((webhooks) => webhooks.deliveries(TENANT, id, null, 10)).pipe(
           Effect.provide(context)
@@ -437,7 +437,7 @@ describe("the deliverer", () => {
         const hook = receiver((_, nth) => (nth % 4 === 0 ? answered(500) : OK))
         const faults = { seed: 7, before: 0.1, after: 0.1 }
         const failing = Layer.merge(faultyJobStore(faults)(stores), faultyRecords(faults)(stores))
-        yield* start(failing, hook)
+        yield* start(failing, hook, { everyMs: 5_000 })
         const jobs = Array.from({ length: 20 }, (_, i) => `job-${i}`)
         yield* Effect.provide(
           Effect.forEach(jobs, (job) => submit(job)),
@@ -448,7 +448,7 @@ describe("the deliverer", () => {
           Effect.forEach(jobs, (job) => cancel(job)),
           context
         )
-        yield* pass(4_000)
+        yield* hours(2)
         const { deliveries } = yield* Webhooks.use((webhooks) => webhooks.deliveries(TENANT, id, null, 100)).pipe(
           Effect.provide(context)
         )
@@ -506,7 +506,7 @@ describe("the deliverer", () => {
           const before = hook.got.length
           yield* Webhooks.use((webhooks) => webhooks.remove(TENANT, id))
           yield* rename("a", "x")
-          yield* Effect.forEach(Array.from({ length: 70 }), () => TestClock.adjust("1 minute"), { discard: true })
+          yield* hours(2)
           expect(hook.got).toHaveLength(before)
           const records = yield* everyRecord
           expect(records).toEqual([`webhook-tenants ${TENANT}`])
@@ -537,15 +537,15 @@ describe("a crash of the deliverer", () => {
       Effect.gen(function* () {
         const { stores, context, id } = yield* withEndpoint()
         const hook = receiver((_, nth) => (nth === 1 ? answered(500) : OK))
-        const first = yield* start(stores, hook, { freeze })
+        const first = yield* start(stores, hook, { freeze, leaseMs: 20_000 })
         yield* Effect.provide(Effect.andThen(submit("a"), submit("b", TENANT, "play")), context)
         yield* pass(2)
         yield* Effect.provide(cancel("a"), context)
         yield* pass(8)
         const frozen = first.calls() >= freeze.at
         yield* first.stop
-        yield* start(stores, hook)
-        yield* pass(120)
+        yield* start(stores, hook, { leaseMs: 20_000 })
+        yield* pass(45)
         const { deliveries } = yield* Webhooks.use((webhooks) => webhooks.deliveries(TENANT, id, null, 10)).pipe(
           Effect.provide(context)
         )

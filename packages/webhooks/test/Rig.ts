@@ -151,7 +151,7 @@ export const submit = Effect.fnUntraced(function* (id: string, tenant = TENANT, 
 })
 
 /** Says one outward event for each command. */
-export const act = Effect.fnUntraced(function* (id: string, command: Command, tenant = TENANT) {
+const act = Effect.fnUntraced(function* (id: string, command: Command, tenant = TENANT) {
   const store = yield* JobStore
   const found = yield* store.read(tenant, id)
   if ("_tag" in found) return yield* Effect.die(`no job ${id}`)
@@ -176,3 +176,7 @@ export const play = <A>(test: Effect.Effect<A, unknown, Scope.Scope>): Promise<A
 /** Moves the clock second by second, so that whoever waits for others gets a turn. */
 export const pass = (seconds: number) =>
   Effect.forEach(Array.from({ length: seconds }), () => TestClock.adjust("1 second"), { discard: true })
+
+/** The same minute by minute. */
+export const hours = (count: number) =>
+  Effect.forEach(Array.from({ length: 60 * count }), () => TestClock.adjust("1 minute"), { discard: true })

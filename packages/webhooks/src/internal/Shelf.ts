@@ -45,7 +45,7 @@ export interface DueEntry {
 }
 
 /** How long a delivery that is over is kept. */
-export const KEEP_MS = 30 * 86_400_000
+const KEEP_MS = 30 * 86_400_000
 
 const TENANTS = { collection: "webhook-tenants", tenant: "webhooks" }
 const ENDPOINTS = "webhook-endpoints"
