@@ -7,8 +7,6 @@ import {
   type Accepted,
   claim,
   type Command,
-  decide,
-  evolve,
   fold,
   HELD,
   isPurgeable,
@@ -25,14 +23,11 @@ import {
   timersOf
 } from "@sotto/core/job"
 import { eventsOf, faultsOf, statesOf } from "@sotto/core/machine"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import {
   allCommands,
   type AnyKind,
-  type Decide,
   type KindSamples,
   type Life,
   live,
@@ -41,29 +36,22 @@ import {
   type Turn
 } from "./internal/JobLives.ts"
 import { demand, propertyOf } from "./internal/LawProperty.ts"
+import {
+  changed,
+  deciding,
+  evolving,
+  lifecycle,
+  old,
+  rewriting,
+  speaking,
+  stamping,
+  steppingBy
+} from "./internal/KindMutants.ts"
+import { KindMachine, machineOf } from "./KindMachine.ts"
 import type { Law, Mutant } from "./Law.ts"
-
-/** A kind and the two functions by which its jobs live. */
-export class KindMachine extends Context.Service<
-  KindMachine,
-  {
-    readonly kind: AnyKind
-    readonly decide: Decide
-    readonly evolve: (job: Job, event: JobEvent) => Job
-  }
->()("@sotto/testkit/KindMachine") {}
 
 type Machine = KindMachine["Service"]
 type KindLaw = Law<KindMachine>
-
-const machineOf = (kind: AnyKind): Machine => ({
-  kind,
-  decide: (job, command, now) => decide(kind, job, command, now),
-  evolve
-})
-
-/** The kind with core's own rules. */
-export const layerKindMachine = (kind: AnyKind): Layer.Layer<KindMachine> => Layer.succeed(KindMachine, machineOf(kind))
 
 /**
  * The laws for a kind, with the mutants that mean something for the rows it has.
@@ -709,97 +697,3 @@ const explore = (machine: Machine, samples: KindSamples, start: number): Readonl
   }
   return found
 }
-
-// Mutants: a right machine with one thing made wrong.
-
-const changed = (subject: Layer.Layer<KindMachine>, change: (machine: Machine) => Machine): Layer.Layer<KindMachine> =>
-  Layer.provide(
-    Layer.effect(
-      KindMachine,
-      Effect.map(KindMachine, (machine) => KindMachine.of(change(machine)))
-    ),
-    subject
-  )
-
-/** Another answer. */
-const deciding = (
-  name: string,
-  change: (answer: Accepted | Rejected, now: number, job: Job | undefined, command: Command) => Accepted | Rejected
-): Mutant<KindMachine> => ({
-  name,
-  apply: (subject) =>
-    changed(subject, (machine) => ({
-      ...machine,
-      decide: (job, command, now) => change(machine.decide(job, command, now), now, job, command)
-    }))
-})
-
-/** A machine whose events are rewritten before anything is made of them. */
-const rewriting = (machine: Machine, rewrite: (event: JobEvent, before: Job | undefined) => JobEvent): Machine => ({
-  ...machine,
-  decide: (job, command, now) => {
-    const answer = machine.decide(job, command, now)
-    if (answer._tag === "Rejected" || answer.events.length === 0) return answer
-    const events = answer.events.map((event) => rewrite(event, job))
-    const after = job === undefined ? fold(events) : events.reduce(machine.evolve, job)
-    return { ...answer, events, job: after ?? answer.job }
-  }
-})
-
-const stamping = (
-  name: string,
-  rewrite: (event: JobEvent, before: Job | undefined) => JobEvent
-): Mutant<KindMachine> => ({
-  name,
-  apply: (subject) => changed(subject, (machine) => rewriting(machine, rewrite))
-})
-
-const old = <E extends JobEvent>(event: E, before: Job | undefined): E => ({ ...event, epoch: before?.epoch ?? 0 })
-
-/** Another job after an event; with `log` only for who folds the log, not for who decides. */
-const evolving = (
-  name: string,
-  change: (before: Job, after: Job, event: JobEvent) => Job,
-  seenBy: "log" | "all" = "all"
-): Mutant<KindMachine> => ({
-  name,
-  apply: (subject) =>
-    changed(subject, (machine) => {
-      const wrong: Machine = {
-        ...machine,
-        evolve: (job, event) => change(job, machine.evolve(job, event), event)
-      }
-      return seenBy === "log" ? wrong : rewriting(wrong, (event) => event)
-    })
-})
-
-/** Other rows that are shown than those that are decided by. */
-const lifecycle = (
-  name: string,
-  change: (rows: ReadonlyArray<LifecycleRow>) => ReadonlyArray<LifecycleRow>
-): Mutant<KindMachine> => ({
-  name,
-  apply: (subject) =>
-    changed(subject, (machine) => ({ ...machine, kind: withRows(machine.kind, change(machine.kind.lifecycle.rows)) }))
-})
-
-/** Rows before all others that are decided by and not shown. */
-const steppingBy = (name: string, more: ReadonlyArray<LifecycleRow>): Mutant<KindMachine> => ({
-  name,
-  apply: (subject) =>
-    changed(subject, (machine) => ({
-      ...machine,
-      decide: machineOf(withRows(machine.kind, [...more, ...machine.kind.lifecycle.rows])).decide
-    }))
-})
-
-const withRows = (kind: AnyKind, rows: ReadonlyArray<LifecycleRow>): AnyKind => ({
-  ...kind,
-  lifecycle: { ...kind.lifecycle, rows }
-})
-
-const speaking = (name: string, change: (outward: AnyKind["outward"]) => AnyKind["outward"]): Mutant<KindMachine> => ({
-  name,
-  apply: (subject) =>
-    changed(subject, (machine) => machineOf({ ...machine.kind, outward: change(machine.kind.outward) }))
-})

@@ -1,5 +1,7 @@
 export { blobStoreLaws, LAW_BUCKETS } from "./BlobStoreLaws.ts"
-export { KindMachine, kindLaws, layerKindMachine } from "./KindLaws.ts"
+export type { AnyKind, KindSamples } from "./internal/JobLives.ts"
+export { kindLaws } from "./KindLaws.ts"
+export { KindMachine, layerKindMachine } from "./KindMachine.ts"
 export { keyRingLaws } from "./KeyRingLaws.ts"
 export { catches, checkLaw, type Law, type LawOptions, type Mutant } from "./Law.ts"
 export { ledgerKeysLaws } from "./LedgerKeysLaws.ts"

@@ -51,11 +51,15 @@ const hostRunner = () => {
   }
 }
 
-const nodeTest = (...more: ReadonlyArray<string>): Promise<{ readonly code: number | null; readonly out: string }> =>
+const nodeTest = (
+  more: Readonly<Record<string, string>> = {}
+): Promise<{ readonly code: number | null; readonly out: string }> =>
   new Promise((resolve) => {
     const file = join(import.meta.dirname, "fixtures/node.ts")
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
-    const started = spawn(process.execPath, ["--conditions=@sotto/source", file, ...more], { env })
+    const started = spawn(process.execPath, ["--conditions=@sotto/source", "--test", file], {
+      env: { ...env, ...more }
+    })
     let out = ""
     started.stdout.on("data", (chunk: Buffer) => {
       out += chunk.toString()
@@ -73,7 +77,7 @@ describe("laws as tests", () => {
   })
 
   it("fail there with law, rule, counterexample, seed and causes", async () => {
-    const { code, out } = await nodeTest("broken")
+    const { code, out } = await nodeTest({ LAWS: "broken" })
     expect(code).toBe(1)
     expect(out).toMatch(
       /Records breaks the law CAS: A write is taken[\s\S]*seed: 1,[\s\S]*Counterexample: [\s\S]*Usual causes:/
