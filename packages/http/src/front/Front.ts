@@ -19,6 +19,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { holdsSecret } from "../access/Address.ts"
 import { type Problem, problem, type RequestFault } from "../Problem.ts"
 import { corsHeaders, type CorsOptions, preflightHeaders } from "./Cors.ts"
 import { CurrentRequest, type RequestNotes } from "./CurrentRequest.ts"
@@ -97,6 +98,7 @@ const answered = <E>(
       })
     )
   }
+  if (holdsSecret(request.url)) return Effect.fail(exposed)
   // A body that says that it is too large is not waited for; one that lies is cut off while it is read.
   if (Number(request.headers["content-length"] ?? 0) > bodyLimit) return Effect.fail(tooLarge)
   return Effect.provideService(router, HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(bodyLimit))
@@ -104,6 +106,11 @@ const answered = <E>(
 
 const nothingAt = (path: string): Problem =>
   problem("not-found", `Nothing is at ${path.slice(0, 200)}. See /openapi.json for all addresses.`)
+
+const exposed: Problem = problem(
+  "malformed-request",
+  "The address holds a key or a token. Send it as a header, and replace it: addresses are kept on the way."
+)
 
 const tooLarge: Problem = problem("payload-too-large", "Send a smaller body.")
 

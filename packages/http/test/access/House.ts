@@ -7,6 +7,7 @@ import { inspect } from "node:util"
 import { layerAggregator } from "@sotto/aggregator"
 import { JobKind } from "@sotto/core/job"
 import { Aggregator } from "@sotto/core/ports/Aggregator"
+import { Records, RecordsUnavailable } from "@sotto/core/ports/Records"
 import type { QuestionSeed } from "@sotto/core/noise"
 import { aggregationHandler, Engine, handle, JobFailed, layerJobs } from "@sotto/engine"
 import { siteOf } from "@sotto/local"
@@ -87,6 +88,8 @@ export interface Told {
   readonly spans: Array<Tracer.NativeSpan>
   /** Seeds of noise, hexadecimal. */
   readonly seeds: Array<string>
+  /** Set by a test: the store of keys does not answer. */
+  broken: boolean
 }
 
 const shown = (value: unknown): string => inspect(value, { depth: 12, maxArrayLength: null, maxStringLength: null })
@@ -141,9 +144,27 @@ const layerWatchedAggregator = ({ seeds }: Told) =>
 
 const REPORTS = Array.from({ length: 20 }, (_, n) => report(n, [[BigInt(n % 4), 100 + n]]))
 
+const unavailable = new RecordsUnavailable({ because: "io", message: "The test took the records away." })
+
+/** Records that are taken away while `told.broken`. */
+const layerRecords = (told: Told) =>
+  Layer.effect(
+    Records,
+    Effect.map(Records, (real) => {
+      const unless = <A, E>(call: Effect.Effect<A, E>) =>
+        Effect.suspend((): Effect.Effect<A, E | RecordsUnavailable> => (told.broken ? Effect.fail(unavailable) : call))
+      return Records.of({
+        capabilities: real.capabilities,
+        get: (id) => unless(real.get(id)),
+        put: (request) => unless(real.put(request)),
+        delete: (id, version) => unless(real.delete(id, version)),
+        scan: (place, after, limit) => unless(real.scan(place, after, limit))
+      })
+    })
+  ).pipe(Layer.provide(layerMemoryRecords()))
+
 const layerPorts = Layer.mergeAll(
   layerMemoryJobStore(),
-  layerMemoryRecords(),
   layerMemoryJobQueue(),
   layerMemoryBlobStore({ buckets: ["data", "elsewhere"] }),
   layerMemoryBudgetLedger().pipe(Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS)))
@@ -195,7 +216,7 @@ const open = Effect.fnUntraced(function* (told: Told) {
     Layer.provideMerge(Layer.merge(layerTenants(TENANTS), layerTokens)),
     Layer.provideMerge(layerJobs({ handlers: [aggregationHandler(rules), interview] })),
     Layer.provideMerge(layerWatchedAggregator(told)),
-    Layer.provideMerge(layerPorts),
+    Layer.provideMerge(Layer.merge(layerPorts, layerRecords(told))),
     Layer.merge(layerOwnTraces),
     Layer.merge(Layer.succeed(AggregationRules, { siteOf, domainOptional: false }))
   )
@@ -234,7 +255,7 @@ export type House = Effect.Success<ReturnType<typeof open>>
 
 /** What an answer of JSON says. */
 // oxlint-disable-next-line typescript/no-explicit-any
-export const read = ({ body }: Answer): any => JSON.parse(body)
+export const read = ({ body }: Pick<Answer, "body">): any => JSON.parse(body)
 
 /** Jobs of the first tenant: one that ended well, one that waits, one that failed and one that is dead. */
 const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: House) {
@@ -275,7 +296,7 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
 export const visit = <A>(
   test: (house: House, things: Things) => Effect.Effect<A, unknown, Scope.Scope>
 ): Promise<A> => {
-  const told: Told = { logs: [], spans: [], seeds: [] }
+  const told: Told = { logs: [], spans: [], seeds: [], broken: false }
   return Effect.runPromise(
     Effect.gen(function* () {
       yield* TestClock.setTime(AS_OF)
