@@ -21,7 +21,7 @@ import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
-import type { Authentication } from "./access/Authentication.ts"
+import { Authentication } from "./access/Authentication.ts"
 import type { Tenants } from "./access/Tenants.ts"
 import { Tokens } from "./access/Tokens.ts"
 import { Api, layerGroups } from "./Api.ts"
@@ -45,6 +45,8 @@ export class Http extends Context.Service<
   {
     /** Answers a request; never fails. */
     readonly answer: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest | Scope>
+    /** Nothing is asked of those who ask: only this machine may reach the server. */
+    readonly anonymous: boolean
     /** Streams and long waits end; `/readyz` says that the server is about to stop. */
     readonly drain: Effect.Effect<void>
   }
@@ -80,6 +82,7 @@ export const layerHttp = (options: HttpOptions = {}): Layer.Layer<Http, never, E
       const answer = front(routesOf(Api), options)(Effect.provideContext(router, services))
       return {
         answer: Effect.provideContext(answer, services),
+        anonymous: (yield* Authentication).anonymous,
         drain: draining.begin
       }
     })

@@ -52,6 +52,11 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
     Effect.gen(function* () {
       const { host = "127.0.0.1", port, drainMs = 10_000 } = options
       const http = yield* Http
+      if (http.anonymous && !isLoopback(host)) {
+        return yield* new ListenFailed({
+          message: `Without API keys everybody who reaches ${host} may do everything. Make a key, or listen on 127.0.0.1.`
+        })
+      }
       const scope = yield* Effect.scope
       // Closed last: what is still being answered then is interrupted.
       const requests = yield* Scope.fork(scope)
@@ -106,6 +111,9 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
       }
     })
   )
+
+/** Whether only this machine reaches a host. */
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 

@@ -39,4 +39,5 @@ export {
   toWebHandler,
   type WebHandler
 } from "./Http.ts"
+export { mount, type MountOptions, type ShownCredentials } from "./Mount.ts"
 export { type Problem, type ProblemCode, PROBLEMS } from "./Problem.ts"

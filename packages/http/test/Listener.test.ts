@@ -23,12 +23,14 @@ const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(Effect.provide(effect, Logger.layer([])) as Effect.Effect<A>)
 
 /** A server behind a socket of this machine, on the real clock. */
-const listen = async (options: ServeOptions & Partial<ListenOptions> = {}) => {
+const listen = async (options: ServeOptions & Partial<ListenOptions> & { readonly anonymous?: boolean } = {}) => {
   const scope = Scope.makeUnsafe()
   const { listener } = await run(
     Effect.gen(function* () {
       const { http } = yield* serve(options)
-      const listening = layerListener({ port: 0, ...options }).pipe(Layer.provide(Layer.succeed(Http, http)))
+      const listening = layerListener({ port: 0, ...options }).pipe(
+        Layer.provide(Layer.succeed(Http, { ...http, anonymous: options.anonymous === true }))
+      )
       return { listener: Context.get(yield* Layer.build(listening), Listener) }
     }).pipe(Effect.provideService(Scope.Scope, scope))
   )
@@ -60,6 +62,12 @@ describe("Listener", () => {
   it("says what to do when the port is taken", async () => {
     const { listener } = await listen()
     await expect(listen({ port: listener.port })).rejects.toThrow(/Choose another host or port/)
+  })
+
+  it("lets strangers in on this machine only", async () => {
+    await expect(listen({ anonymous: true, host: "0.0.0.0" })).rejects.toThrow(/Make a key, or listen on 127\.0\.0\.1/)
+    const { ask } = await listen({ anonymous: true })
+    expect((await ask("/healthz")).status).toBe(200)
   })
 
   it("answers pipelined requests in order", async () => {
