@@ -234,22 +234,22 @@ const tables = (db: DatabaseSync) => {
     const states = filter.states ?? JOB_STATES
     const start =
       after ?? (order === "oldest" ? { createdAt: -1, id: "" } : { createdAt: Number.MAX_SAFE_INTEGER, id: "" })
-    const statement = sql.list[key === undefined ? "all" : "byKey"][order]
-    const found = [...new Set(states)]
-      .flatMap((state) =>
-        statement.all({
-          tenant,
-          state,
-          createdFrom,
-          createdTo,
-          afterAt: start.createdAt,
-          afterId: start.id,
-          kinds: kinds === undefined ? null : JSON.stringify(kinds),
-          dead: dead === undefined ? null : Number(dead),
-          limit: limit + 1,
-          ...(key === undefined ? {} : { key })
-        })
-      )
+    const asked = {
+      tenant,
+      createdFrom,
+      createdTo,
+      afterAt: start.createdAt,
+      afterId: start.id,
+      kinds: kinds === undefined ? null : JSON.stringify(kinds),
+      dead: dead === undefined ? null : Number(dead),
+      limit: limit + 1
+    }
+    // A key has few jobs, so their states need no index; without one each state has its own range of the index.
+    const found = (
+      key === undefined
+        ? [...new Set(states)].flatMap((state) => sql.list.all[order].all({ ...asked, state }))
+        : sql.list.byKey[order].all({ ...asked, key, states: JSON.stringify(states) })
+    )
       .map((row) => ({ n: row["n"] as number, createdAt: row["created_at"] as number, id: row["id"] as string }))
       .toSorted((a, b) => (order === "oldest" ? 1 : -1) * (a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)))
     const page = found.slice(0, limit)
@@ -320,14 +320,14 @@ const statements = (db: DatabaseSync) => {
     ),
     quiet: db.prepare(`update job set quiet_${because} = ? where n = ?`)
   })
-  const listBy = (index: string, more: string) => {
+  const listBy = (index: string, where: string) => {
     const ordered = (sign: string, direction: string) =>
       db.prepare(
         `select n, created_at, id from job indexed by ${index}
-         where tenant = :tenant and state = :state and created_at between :createdFrom and :createdTo
+         where tenant = :tenant and ${where} and created_at between :createdFrom and :createdTo
            and (created_at, id) ${sign} (:afterAt, :afterId)
            and (:kinds is null or kind in (select value from json_each(:kinds)))
-           and (:dead is null or dead = :dead) ${more}
+           and (:dead is null or dead = :dead)
          order by created_at ${direction}, id ${direction} limit :limit`
       )
     return { oldest: ordered(">", "asc"), newest: ordered("<", "desc") }
@@ -374,7 +374,10 @@ const statements = (db: DatabaseSync) => {
     ),
     renew: db.prepare("update job set lease_deadline = ? where n = ?"),
     due: { lease: dueFor("lease"), timer: dueFor("timer"), ready: dueFor("ready") },
-    list: { all: listBy("job_listed", ""), byKey: listBy("job_key", "and key = :key") },
+    list: {
+      all: listBy("job_listed", "state = :state"),
+      byKey: listBy("job_key", "key = :key and state in (select value from json_each(:states))")
+    },
     tally: db.prepare("select kind, state, jobs from job_count where tenant = ? and jobs > 0"),
     tallyAll: db.prepare("select kind, state, sum(jobs) as jobs from job_count where jobs > 0 group by kind, state"),
     unpublished: db.prepare(
