@@ -96,7 +96,9 @@ const PLANNED: Errand = {
   startMs: 0,
   twice: false,
   cancelMs: undefined,
-  resetMs: undefined
+  resetMs: undefined,
+  pauseMs: undefined,
+  impatient: false
 }
 
 /** What a person needs to know of a run that went wrong. */

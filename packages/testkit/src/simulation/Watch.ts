@@ -43,6 +43,9 @@ export const COUNTERS = [
   "parked and resumed",
   "cancelled while running",
   "reset",
+  "redriven",
+  "paused",
+  "resumed",
   "faltered",
   "succeeded"
 ] as const
@@ -116,6 +119,7 @@ export const makeWatch = (
     if (event._tag === "InputGiven" || event._tag === "ExternalFinished") count("parked and resumed")
     if (event._tag === "Cancelled" && before?.state === "Running") count("cancelled while running")
     if (event._tag === "Reset") count("reset")
+    if (event._tag === "Redriven") count("redriven")
     if (event._tag === "Faltered") count("faltered")
     if (event._tag === "Succeeded") count("succeeded")
   }
@@ -289,6 +293,11 @@ export const makeWatch = (
         return (answer: SpendAnswer) => paid(argument, answer)
       case "BlobStore.write":
         return () => wrote(call.args)
+      // The engine keeps nothing but paused kinds in records.
+      case "Records.put":
+        return () => void count("paused")
+      case "Records.delete":
+        return () => void count("resumed")
       default:
         return undefined
     }

@@ -117,6 +117,10 @@ export interface Errand {
   readonly twice: boolean
   readonly cancelMs: number | undefined
   readonly resetMs: number | undefined
+  /** Keeps the kind from being claimed for a while, beginning with so long after the submission. */
+  readonly pauseMs: number | undefined
+  /** One failure makes the job dead; it is redriven once. */
+  readonly impatient: boolean
 }
 
 /** Two to five jobs of two tenants within ten seconds. */
@@ -134,19 +138,22 @@ export const errandsOf = (seed: number): ReadonlyArray<Errand> => {
       startMs: below(10_000),
       twice: below(3) === 0,
       cancelMs: sometimes(6, 30_000),
-      resetMs: sometimes(4, 30_000)
+      resetMs: sometimes(4, 30_000),
+      pauseMs: sometimes(4, 5_000),
+      impatient: below(4) === 0
     }
   })
 }
 
 const LOOK_MS = 2_500
+const PAUSE_MS = 6_000
 
 /** Runs an errand to its end; answers the ids that its submissions were told. */
 export const runErrand = Effect.fnUntraced(function* (errand: Errand) {
   const engine = yield* Engine
   const { tenant, kind, parameters, key } = errand
   const submit = engine
-    .submit({ tenant, kind, parameters, key })
+    .submit({ tenant, kind, parameters, key, ...(errand.impatient ? { retry: { maxFailures: 1 } } : {}) })
     .pipe(Effect.retry({ schedule: Schedule.spaced(1_000), while: ({ _tag }) => _tag === "JobStoreUnavailable" }))
   yield* Effect.sleep(errand.startMs)
   const { job } = yield* submit
@@ -156,7 +163,19 @@ export const runErrand = Effect.fnUntraced(function* (errand: Errand) {
   const open = new Map<"cancel" | "reset", number>()
   if (errand.cancelMs !== undefined) open.set("cancel", startedAt + errand.cancelMs)
   if (errand.resetMs !== undefined) open.set("reset", startedAt + errand.resetMs)
+  let pauseAt = errand.pauseMs === undefined ? undefined : startedAt + errand.pauseMs
+  let resumeAt: number | undefined
+  let redriven = false
   for (;;) {
+    const time = yield* Clock.currentTimeMillis
+    if (pauseAt !== undefined && pauseAt <= time) {
+      yield* engine.pause(kind, "client")
+      pauseAt = undefined
+      resumeAt = time + PAUSE_MS
+    } else if (resumeAt !== undefined && resumeAt <= time) {
+      yield* engine.resume(kind)
+      resumeAt = undefined
+    }
     // What is refused is refused: somebody or something else was faster.
     yield* Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
@@ -175,7 +194,11 @@ export const runErrand = Effect.fnUntraced(function* (errand: Errand) {
       Effect.ignore
     )
     const view = yield* Effect.option(engine.get(tenant, job.id))
-    if (view._tag === "Some" && isTerminal(view.value.job.state) && open.size === 0) return ids
+    const paused = pauseAt !== undefined || resumeAt !== undefined
+    if (view._tag === "Some" && view.value.job.dead && !redriven) {
+      redriven = true
+      yield* Effect.ignore(engine.redrive(tenant, job.id, "client"))
+    } else if (view._tag === "Some" && isTerminal(view.value.job.state) && open.size === 0 && !paused) return ids
     yield* Effect.sleep(LOOK_MS)
   }
 })
