@@ -41,3 +41,4 @@ export {
 } from "./Http.ts"
 export { mount, type MountOptions, type ShownCredentials } from "./Mount.ts"
 export { type Problem, type ProblemCode, PROBLEMS } from "./Problem.ts"
+export { JobSummary, JobView, summaryOf, viewOf } from "./v1/JobView.ts"
