@@ -9,7 +9,14 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { layerRecordFormat } from "../../../tabular/src/index.ts"
-import { Engine, layerOnDemand, type Model, OnDemand, onDemandHandler, type OnDemandSubmission } from "../../src/index.ts"
+import {
+  Engine,
+  layerOnDemand,
+  type Model,
+  OnDemand,
+  onDemandHandler,
+  type OnDemandSubmission
+} from "../../src/index.ts"
 import { play, type Ports, type ProcessOptions, start, TENANT } from "../Rig.ts"
 
 export const PLACE = { bucket: "data", prefix: "on-demand/" }
