@@ -1,5 +1,6 @@
 export { AggregationRules } from "./AggregationRules.ts"
 export { Api } from "./Api.ts"
+export { holdsSecret } from "./access/Address.ts"
 export { type ApiKey, apiKeyState, type KnownApiKey, knownApiKey } from "./access/ApiKey.ts"
 export {
   ApiKeyDamaged,

@@ -1,5 +1,8 @@
-/** A line of the log for every request, without its query, headers and body, which may hold secrets. */
-import { Http } from "@sotto/http"
+/**
+ * A line of the log for every request, without its query, headers and body, which may hold secrets; and without its
+ * address when somebody wrote a key or a token there.
+ */
+import { holdsSecret, Http } from "@sotto/http"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,7 +25,7 @@ export const withAccessLog = <E, R>(layer: Layer.Layer<Http, E, R>): Layer.Layer
       answer: Effect.gen(function* () {
         const { method, url, remoteAddress } = yield* HttpServerRequest
         const from = yield* Clock.currentTimeMillis
-        const path = url.split("?", 1)[0] ?? url
+        const path = holdsSecret(url) ? "(an address that holds a secret)" : (url.split("?", 1)[0] ?? url)
         return yield* http.answer.pipe(
           Effect.onExit((exit) =>
             Effect.gen(function* () {
