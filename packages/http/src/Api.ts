@@ -18,11 +18,12 @@ import { Kinds, layerKindsGroup } from "./v1/Kinds.ts"
 import { layerOutputsGroup, Outputs } from "./v1/Outputs.ts"
 import { layerResultsGroup, Results } from "./v1/Results.ts"
 import { layerSystemGroup, System } from "./v1/System.ts"
+import { layerWebhooksGroup, WebhookEndpoints } from "./v1/Webhooks.ts"
 import { layerV1Alpha, V1Alpha } from "./v1alpha/V1Alpha.ts"
 
 export const Api = withDocument(
   HttpApi.make("sotto")
-    .add(Jobs, Inputs, Outputs, Results, Events, Kinds, Budget, Blobs, System, V1Alpha)
+    .add(Jobs, Inputs, Outputs, Results, Events, Kinds, Budget, Blobs, WebhookEndpoints, System, V1Alpha)
     .annotateMerge(
       OpenApi.annotations({
         title: "Sotto",
@@ -42,6 +43,7 @@ export const layerGroups = Layer.mergeAll(
   layerKindsGroup,
   layerBudgetGroup,
   layerBlobsGroup,
+  layerWebhooksGroup,
   layerSystemGroup,
   layerV1Alpha
 )
