@@ -7,6 +7,7 @@ import {
   blobStoreLaws,
   jobQueueLaws,
   jobStoreLaws,
+  jobStoreParallelLaws,
   kindLaws,
   ledgerKeysLaws,
   ledgerLaws,
@@ -33,7 +34,7 @@ const known = [
   ["BudgetLedger", ledgerLaws],
   ["JobQueue", jobQueueLaws],
   ["JobKind", kindLaws(translationKind)],
-  ["JobStore", jobStoreLaws],
+  ["JobStore", [...jobStoreLaws, ...jobStoreParallelLaws]],
   ["LedgerKeys", ledgerKeysLaws],
   ["Question", questionLaws],
   ["Records", recordsLaws]

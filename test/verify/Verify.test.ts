@@ -1,5 +1,12 @@
 import { fileURLToPath } from "node:url"
-import { jobQueueLaws, jobStoreLaws, ledgerKeysLaws, ledgerLaws, recordsLaws } from "@sotto/testkit"
+import {
+  jobQueueLaws,
+  jobStoreLaws,
+  jobStoreParallelLaws,
+  ledgerKeysLaws,
+  ledgerLaws,
+  recordsLaws
+} from "@sotto/testkit"
 import { describe, expect, it } from "vitest"
 import { inside } from "../../packages/cli/test/support/Sotto.ts"
 
@@ -7,7 +14,7 @@ import { inside } from "../../packages/cli/test/support/Sotto.ts"
 const laws = {
   BudgetLedger: ledgerLaws,
   JobQueue: jobQueueLaws,
-  JobStore: jobStoreLaws,
+  JobStore: [...jobStoreLaws, ...jobStoreParallelLaws],
   LedgerKeys: ledgerKeysLaws,
   Records: recordsLaws
 } as const

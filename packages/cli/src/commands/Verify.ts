@@ -26,6 +26,7 @@ import {
   jobQueueLaws,
   JobStoreLab,
   jobStoreLaws,
+  jobStoreParallelLaws,
   keyRingLaws,
   type Law,
   LAW_BUCKETS,
@@ -137,7 +138,7 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
       jobQueueLaws,
       made(make, {}, (adapter) => layerPromisedJobQueue(adapter as PromisedJobQueue))
     ),
-  JobStore: (make) => suite("JobStore", jobStoreLaws, madeJobs(make)),
+  JobStore: (make) => suite("JobStore", [...jobStoreLaws, ...jobStoreParallelLaws], madeJobs(make)),
   KeyRing: (make, { keys }) => {
     if (!Array.isArray(keys) || keys.length < 2) {
       throw new CommandError(
