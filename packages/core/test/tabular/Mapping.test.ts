@@ -2,13 +2,7 @@ import * as Schema from "effect/Schema"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Plain } from "../../src/job/Plain.ts"
-import {
-  type InputMapping,
-  inputMapping,
-  type MappingEntry,
-  type OutputMapping,
-  outputMapping
-} from "../../src/tabular/Mapping.ts"
+import { inputMapping, type MappingEntry, outputMapping } from "../../src/tabular/Mapping.ts"
 import {
   countOf,
   isPathRejected,
@@ -34,9 +28,9 @@ const entry = (
   defaultValue
 })
 
-const sound = <M extends InputMapping | OutputMapping>(mapping: M | { readonly _tag: "MappingRejected" }): M => {
+const sound = <M extends { readonly _tag: string }>(mapping: M): Exclude<M, { readonly _tag: "MappingRejected" }> => {
   if (mapping._tag === "MappingRejected") throw new Error(JSON.stringify(mapping))
-  return mapping as M
+  return mapping as Exclude<M, { readonly _tag: "MappingRejected" }>
 }
 
 /** What entries make of a record when nothing is known of its fields. */
