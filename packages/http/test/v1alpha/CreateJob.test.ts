@@ -2,6 +2,7 @@ import { JobStoreUnavailable } from "@sotto/core/ports/JobStore"
 import { Engine } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { mutatedTexts } from "../../../core/test/aggregation/support.ts"
 import { play } from "../../../engine/test/Rig.ts"
 import { calls, idle, REQUEST } from "./support.ts"
 
@@ -139,4 +140,28 @@ describe("createJob", () => {
         expect(yield* parametersOf("request-2")).not.toHaveProperty("jobEpsilon")
       })
     ))
+
+  it("answers any text at all with an empty object or a flat fault of the request", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const { engine } = yield* idle(ports)
+        const statuses = new Map<number, number>()
+        const samples = [
+          JSON.stringify(REQUEST),
+          JSON.stringify({ ...REQUEST, privacy_params: { laplace_dp_params: { job_epsilon: 1 } } })
+        ]
+        for (const text of mutatedTexts(samples, 3_000)) {
+          const { status, body } = yield* calls(engine).send(text)
+          statuses.set(status, (statuses.get(status) ?? 0) + 1)
+          if (status === 202) expect(body).toBe("{\n}")
+          else expect(JSON.parse(body)).toEqual({ code: CODES[status], message: expect.any(String), details: DETAILS })
+        }
+        expect([...statuses.keys()].toSorted()).toEqual([202, 400, 409])
+      })
+    ))
 })
+
+const CODES: Readonly<Record<number, number>> = { 400: 3, 409: 6 }
+const DETAILS = [
+  { reason: expect.stringMatching(/^(JSON_ERROR|VALIDATION_FAILED|DUPLICATE_JOB_KEY)$/), domain: "", metadata: {} }
+]

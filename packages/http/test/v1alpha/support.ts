@@ -7,7 +7,7 @@ import { createJob } from "../../src/v1alpha/CreateJob.ts"
 import type { FlatAnswer } from "../../src/v1alpha/FlatAnswer.ts"
 import { getJob } from "../../src/v1alpha/GetJob.ts"
 
-export const TENANT: Tenant = {
+const TENANT: Tenant = {
   name: "acme",
   sites: "any",
   buckets: "any",
@@ -34,14 +34,17 @@ const siteOf = (origin: string): string | undefined =>
   /^https:\/\/\w+\.(\w+\.\w+)$/.exec(origin)?.[1]?.replace(/^/, "https://")
 
 /** The two calls over an engine, for a tenant that may do all unless it is said otherwise. */
-export const calls = (engine: Engine["Service"]) => ({
-  create: (changes: object = {}, tenant: Partial<Tenant> = {}, domainOptional = false): Effect.Effect<FlatAnswer> =>
-    createJob(JSON.stringify({ ...REQUEST, ...changes }), { ...TENANT, ...tenant }, { siteOf, domainOptional }).pipe(
-      Effect.provideService(Engine, engine)
-    ),
-  get: (query = "job_request_id=request-1", tenant = "acme"): Effect.Effect<FlatAnswer> =>
-    getJob(query, tenant).pipe(Effect.provideService(Engine, engine))
-})
+export const calls = (engine: Engine["Service"]) => {
+  const send = (body: string, tenant: Partial<Tenant> = {}, domainOptional = false): Effect.Effect<FlatAnswer> =>
+    createJob(body, { ...TENANT, ...tenant }, { siteOf, domainOptional }).pipe(Effect.provideService(Engine, engine))
+  return {
+    send,
+    create: (changes: object = {}, tenant?: Partial<Tenant>, domainOptional?: boolean) =>
+      send(JSON.stringify({ ...REQUEST, ...changes }), tenant, domainOptional),
+    get: (query = "job_request_id=request-1", tenant = "acme"): Effect.Effect<FlatAnswer> =>
+      getJob(query, tenant).pipe(Effect.provideService(Engine, engine))
+  }
+}
 
 /** An engine that takes aggregations, with no one to run them. */
 export const idle = (ports: Context.Context<Ports>) => start(ports, { kinds: [aggregationKind], sweeps: false })
