@@ -16,7 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import { SEND_TIMEOUT_MS } from "./HttpSender.ts"
 import { attempt } from "./internal/Attempts.ts"
 import { publish } from "./internal/Outbox.ts"
-import { type Shelf, shelfOf, type StoredEndpoint } from "./internal/Shelf.ts"
+import { type DueEntry, type Shelf, shelfOf, type StoredEndpoint } from "./internal/Shelf.ts"
 import type { Sender } from "./Sender.ts"
 
 export interface DelivererOptions {
@@ -28,6 +28,8 @@ export interface DelivererOptions {
   readonly perEndpoint?: number
   /** For so long a try is this process's alone; longer than a sender takes. Default 45 000. */
   readonly leaseMs?: number
+  /** For so long a stop waits for answers to what was sent. Default 5 000. */
+  readonly graceMs?: number
   /** How many deliveries that are over an endpoint's log keeps (1 … 1000), about. Default 500. */
   readonly logLimit?: number
 }
@@ -51,20 +53,27 @@ export const layerDeliverer = (
         concurrency = 64,
         perEndpoint = 4,
         leaseMs = 3 * SEND_TIMEOUT_MS,
+        graceMs = 5_000,
         logLimit = 500
       } = options
       const shelf = shelfOf(yield* Records)
       const permits = yield* Semaphore.make(concurrency)
-      const busy = yield* FiberMap.make<string>()
+      const busy = yield* FiberMap.make<string, void>()
       const written = new Map<string, number>()
+      let stopping = false
+      yield* Effect.addFinalizer(() => {
+        stopping = true
+        return Effect.ignore(Effect.timeout(FiberMap.awaitEmpty(busy), graceMs))
+      })
 
       /** All that is due of an endpoint, until there is no more or nothing moves. */
       const drain = Effect.fnUntraced(function* (tenant: string, endpoint: string) {
+        const tried = (entry: DueEntry) => quietly(attempt({ tenant, endpoint, entry }, leaseMs), false)
         for (;;) {
           const due = yield* shelf.due(tenant, endpoint, yield* Clock.currentTimeMillis, DUE_PAGE)
           const moved = yield* Effect.forEach(
             due,
-            (entry) => permits.withPermit(quietly(attempt({ tenant, endpoint, entry }, leaseMs), false)),
+            (entry) => permits.withPermit(Effect.suspend(() => (stopping ? Effect.succeed(false) : tried(entry)))),
             { concurrency: perEndpoint }
           )
           if (!moved.includes(true)) return

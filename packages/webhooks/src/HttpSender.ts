@@ -42,12 +42,7 @@ export const layerHttpSender = (options: HttpSenderOptions = {}): Layer.Layer<Se
           const next = status === 307 || status === 308 ? location : undefined
           if (next === undefined) return { _tag: "Answered", status, retryAfter } satisfies SendOutcome
           if (hop === 0) return yield* new Unsent({ message: `More than ${left} redirects follow each other.` })
-          if (!URL.canParse(next, target.url.href)) return yield* new Unsent({ message: "A redirect leads to no URL." })
-          const to = new URL(next, target.url)
-          if (target.url.protocol === "https:" && to.protocol === "http:") {
-            return yield* new Unsent({ message: "A redirect leads from https to http." })
-          }
-          url = to.href
+          url = yield* redirected(target.url, next)
         }
       })
 
@@ -64,8 +59,17 @@ export const layerHttpSender = (options: HttpSenderOptions = {}): Layer.Layer<Se
     })
   )
 
-/** Internal: what ends a try without an answer that counts. */
+/** What ends a try without an answer that counts. */
 class Unsent extends Schema.TaggedError<Unsent>()("Unsent", { message: Schema.String }) {}
+
+/** Where a redirect leads to, to be checked like any URL. */
+export const redirected = (from: URL, location: string): Effect.Effect<string, Unsent> => {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined
+  if (to === undefined) return Effect.fail(new Unsent({ message: "A redirect leads to no URL." }))
+  return from.protocol === "https:" && to.protocol === "http:"
+    ? Effect.fail(new Unsent({ message: "A redirect leads from https to http." }))
+    : Effect.succeed(to.href)
+}
 
 interface Answer {
   readonly status: number

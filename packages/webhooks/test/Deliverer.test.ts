@@ -407,6 +407,32 @@ describe("the deliverer", () => {
       })
     ))
 
+  it("waits at its stop for the answers to what it sent, begins nothing more, and not for long", () =>
+    play(
+      Effect.gen(function* () {
+        const { stores, context, id } = yield* withEndpoint()
+        const hook = receiver((_, nth) => (nth === 1 ? Effect.never : Effect.as(Effect.sleep("3 seconds"), OK)))
+        const process = yield* start(stores, hook, { graceMs: 5_000, perEndpoint: 2 })
+        yield* Effect.provide(
+          Effect.forEach(["a", "b", "c", "d"], (job) => submit(job)),
+          context
+        )
+        yield* pass(2)
+        const stopping = yield* Effect.forkChild(process.stop)
+        yield* pass(4)
+        expect(stopping.pollUnsafe()).toBeUndefined()
+        yield* pass(3)
+        expect(stopping.pollUnsafe()).toBeDefined()
+        const { deliveries } = yield* Webhooks.use((webhooks) => webhooks.deliveries(TENANT, id, null, 10)).pipe(
+          Effect.provide(context)
+        )
+        const jobs = (state: string) => deliveries.flatMap(({ job, ...one }) => (one.state === state ? [job?.id] : []))
+        expect(hook.got).toHaveLength(2)
+        expect(jobs("pending")).toHaveLength(3)
+        expect(jobs("delivered")).toHaveLength(1)
+      })
+    ))
+
   it("does not listen to a process whose time was over when its answer came", () =>
     play(
       Effect.gen(function* () {

@@ -12,6 +12,7 @@ import {
   type OutgoingMessage,
   Sender
 } from "../src/index.ts"
+import { redirected } from "../src/HttpSender.ts"
 import { printSecret, signedHeaders } from "../src/Signature.ts"
 
 interface Heard {
@@ -129,6 +130,31 @@ describe("the HTTP sender", () => {
         const credentials = yield* send(message(`${first.url}/credentials`))
         expect(credentials).toMatchObject({ _tag: "Unanswered", problem: expect.stringContaining("password") })
         expect(JSON.stringify(credentials)).not.toContain("pw")
+      }).pipe(Effect.scoped)
+    ))
+
+  it.each([
+    ["https://a.example/x", "/y", "https://a.example/y"],
+    ["http://a.example/x", "https://b.example/", "https://b.example/"],
+    ["https://a.example/x", "http://a.example/x", "A redirect leads from https to http."],
+    ["https://a.example/x", "http://[", "A redirect leads to no URL."]
+  ])("is led from %s by %s to %s", async (from, location, to) => {
+    const led = Effect.match(redirected(new URL(from), location), {
+      onFailure: (error) => error.message,
+      onSuccess: (url) => url
+    })
+    expect(await run(led)).toBe(to)
+  })
+
+  it("speaks TLS to https, and takes nothing that is not", () =>
+    run(
+      Effect.gen(function* () {
+        const { url, heard } = yield* server((_, response) => response.end())
+        expect(yield* send(message(url.replace("http:", "https:")))).toMatchObject({
+          _tag: "Unanswered",
+          problem: expect.stringContaining("cannot be reached")
+        })
+        expect(heard).toEqual([])
       }).pipe(Effect.scoped)
     ))
 

@@ -114,7 +114,10 @@ export const start = Effect.fnUntraced(function* (
     Context.add(Records, stepped(Context.get(opened, Records))),
     Context.add(Sender, stepped(sender))
   )
-  yield* Layer.buildWithScope(layerDeliverer(rest).pipe(Layer.provide(Layer.succeedContext(ports))), scope)
+  yield* Layer.buildWithScope(
+    layerDeliverer({ graceMs: 0, ...rest }).pipe(Layer.provide(Layer.succeedContext(ports))),
+    scope
+  )
   yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
   return { stop: Scope.close(scope, Exit.void), calls: () => calls }
 })

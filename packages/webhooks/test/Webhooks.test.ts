@@ -281,7 +281,7 @@ describe("webhooks over SQLite and real sockets", () => {
     const stores = Layer.mergeAll(layerSqliteJobStore({ file }), layerSqliteRecords({ file }))
     const house = Layer.mergeAll(
       layerWebhooks,
-      layerDeliverer({ everyMs: 10, leaseMs: 400 }).pipe(Layer.provide(layerHttpSender({ timeoutMs: 200 })))
+      layerDeliverer({ everyMs: 10, leaseMs: 400, graceMs: 0 }).pipe(Layer.provide(layerHttpSender({ timeoutMs: 200 })))
     ).pipe(Layer.provideMerge(stores), Layer.provide(Layer.merge(guard, layerSeededEntropy(3))))
     const lifetime = <A, E>(body: Effect.Effect<A, E, Webhooks | JobStore | Records>) =>
       Effect.runPromise(body.pipe(Effect.provide(Layer.fresh(house)), Effect.provide(Logger.layer([]))))
