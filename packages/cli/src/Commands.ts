@@ -418,21 +418,24 @@ export const defineCommands = (root: Command): void => {
 
   const jobs = root
     .command("jobs")
-    .description("Submit jobs to the store of an engine, and look after them")
-    .addHelpText("after", examples(["sotto jobs list --store data/sotto.db", "what there is, the newest first"]))
+    .description("Submit jobs to a server or to the store of an engine, and look after them")
+    .addHelpText(
+      "after",
+      examples(
+        ["sotto jobs list --url http://127.0.0.1:8787", "what there is, the newest first"],
+        ["sotto jobs list --store data/sotto.db", "the same without a server, from the file"]
+      )
+    )
   const jobCommand = (command: Command): Command =>
     command
-      .addOption(
-        new Option(
-          "--store <file>",
-          "the store of jobs (SQLite), e.g. sotto.db of an engine's folder"
-        ).makeOptionMandatory()
-      )
-      .option("--tenant <name>", "whose jobs", "default")
+      .option("--url <url>", "the server, e.g. http://127.0.0.1:8787; its API key is in SOTTO_API_KEY")
+      .option("--api-key-file <file>", "a file with the API key, instead of SOTTO_API_KEY")
+      .option("--store <file>", "without a server: the store of jobs (SQLite), e.g. sotto.db of an engine's folder")
+      .option("--tenant <name>", "whose jobs, with --store (default: default)")
       .option("--json", "print one JSON document", false)
   const oneJob = (command: Command): Command => jobCommand(command.addArgument(new Argument("<id>", "the job")))
   jobCommand(jobs.command("submit"))
-    .description("Submit a job; a worker on this store runs it")
+    .description("Submit a job; a worker of the server or the store runs it")
     .addOption(new Option("--kind <name>", "the kind of job").default("aggregation"))
     .addOption(
       new Option(
@@ -446,7 +449,7 @@ export const defineCommands = (root: Command): void => {
     .addHelpText(
       "after",
       examples([
-        "sotto jobs submit --store data/sotto.db --parameters @job.json --key monday",
+        "sotto jobs submit --url http://127.0.0.1:8787 --parameters @job.json --key monday",
         "aggregate, once, however often this is repeated"
       ])
     )
@@ -466,7 +469,7 @@ export const defineCommands = (root: Command): void => {
     .description("Wait until a job has ended; exit code 1 unless it succeeded")
     .addHelpText(
       "after",
-      examples(["sotto jobs wait --store data/sotto.db 4e8e1f6a-…", "in a script: go on when it is done"])
+      examples(["sotto jobs wait --url http://127.0.0.1:8787 4e8e1f6a-…", "in a script: go on when it is done"])
     )
     .action(async (id, options) => (await import("./commands/Jobs.ts")).wait(id, options))
   oneJob(jobs.command("cancel"))
@@ -483,7 +486,10 @@ export const defineCommands = (root: Command): void => {
     .addOption(new Option("--after <n>", "only events with higher numbers").argParser(whole(0)).default(0))
     .addHelpText(
       "after",
-      examples(["sotto jobs events --store data/sotto.db --follow 4e8e1f6a-…", "watch a job until it ends"])
+      examples(
+        ["sotto jobs events --url http://127.0.0.1:8787 --follow 4e8e1f6a-…", "watch a job until it ends"],
+        ["sotto jobs events --store data/sotto.db 4e8e1f6a-…", "the whole log, as the engine keeps it"]
+      )
     )
     .action(async (id, options) => (await import("./commands/Jobs.ts")).events(id, options))
 
@@ -529,9 +535,7 @@ export const defineCommands = (root: Command): void => {
     .addOption(new Option("--runs <n>", "runs of each law").argParser(whole(1)).default(50))
     .addOption(new Option("--seed <n>", "the same seed makes the same runs").argParser(whole(0)).default(1))
     .option("--mutants", "also try each law on wrong variants of the adapter, which it must catch", false)
-    .option("--mutants", "also try each law on wrong variants of the adapter, which it must catch", false)
     .option("--manifest <file>", "write what the adapter guarantees to this file, as JSON")
-    .option("--at <time>", "a time to write into the manifest; there is none unless you give it")
     .option("--at <time>", "a time to write into the manifest; there is none unless you give it")
     .option("--json", "print the manifest instead of a table", false)
     .addHelpText(

@@ -1,60 +1,49 @@
-/** Jobs in the store file of an embedded engine. Whatever process works on the file runs them; this one does not. */
+/** Jobs in the store file of an engine, or behind a server: what is typed and shown is the same for both. */
 import { existsSync, readFileSync } from "node:fs"
-import { type Job, JOB_STATES, type JobEvent, JobKind, type JobState, type Relation } from "@sotto/core/job"
-import type { JobView } from "@sotto/engine"
-import { aggregationKind, type AnyJobKind, Engine, layerEngine } from "@sotto/engine"
-import { JobStore } from "@sotto/core/ports/JobStore"
-import { layerSystemEntropy } from "@sotto/fs"
-import { layerMemoryJobQueue } from "@sotto/memory"
-import { layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
+import { isTerminal, JOB_STATES, type JobState } from "@sotto/core/job"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { CommandError, UsageError } from "../Failure.ts"
-import { timeText } from "../Print.ts"
+import type { JobsClient, ShownJob } from "../jobs/JobsClient.ts"
+import { waitLine } from "../jobs/WaitLine.ts"
 import { run } from "../Run.ts"
-import { print, printJson, table } from "../Terminal.ts"
+import { interactive, print, printJson, table } from "../Terminal.ts"
 
-interface StoreOptions {
-  readonly store: string
-  readonly tenant: string
+interface PlaceOptions {
+  readonly store?: string
+  readonly url?: string
+  readonly tenant?: string
+  readonly apiKeyFile?: string
   readonly json: boolean
 }
 
-/** A kind of a host, of which this process knows no more than the name: any parameters, the usual times. */
-const kindOf = (name: string, relation: Relation = "leased"): AnyJobKind =>
-  name === aggregationKind.name
-    ? aggregationKind
-    : JobKind.make({ name, relation, parameters: Schema.Json, result: Schema.Json, failure: Schema.Json })
+type Client = JobsClient<{ readonly message: string }>
 
-const layerStore = ({ store: file }: StoreOptions) =>
-  Layer.mergeAll(
-    layerSqliteJobStore({ file, mustExist: true }),
-    layerSqliteRecords({ file, mustExist: true }),
-    layerMemoryJobQueue(),
-    layerSystemEntropy
-  )
+const clientOf = async ({ store, url, tenant, apiKeyFile }: PlaceOptions): Promise<Client> => {
+  if ((store === undefined) === (url === undefined)) throw new UsageError("Give one of --store and --url.")
+  if (store !== undefined) {
+    if (apiKeyFile !== undefined) throw new UsageError("--api-key-file goes with --url: a store asks for no key.")
+    return (await import("../jobs/StoreJobs.ts")).storeJobs(store, tenant ?? "default")
+  }
+  if (tenant !== undefined) throw new UsageError("--tenant goes with --store: at a server the API key says whose jobs.")
+  if (!/^https?:\/\//.test(url ?? "") || !URL.canParse(url ?? "")) {
+    throw new UsageError("--url: write where the server is, e.g. http://127.0.0.1:8787.")
+  }
+  return (await import("../jobs/UrlJobs.ts")).urlJobs({ url: url ?? "", apiKey: apiKeyOf(apiKeyFile) })
+}
 
-/** A program over an engine that knows one kind. */
-const over = <A, E extends { readonly message: string }>(
-  options: StoreOptions,
-  kind: AnyJobKind,
-  program: (engine: Engine["Service"]) => Effect.Effect<A, E>
-): Promise<A> =>
-  run(
-    Effect.flatMap(Engine, program).pipe(
-      Effect.provide(layerEngine({ kinds: [kind] }).pipe(Layer.provide(layerStore(options))))
-    )
-  )
+const apiKeyOf = (file: string | undefined): string | undefined => {
+  if (file === undefined) return process.env["SOTTO_API_KEY"] || undefined
+  if (!existsSync(file)) throw new CommandError(`There is no file ${file}.`)
+  return readFileSync(file, "utf8").trim()
+}
 
-/** The kind of a job that is there. */
-const kindOfJob = async (id: string, options: StoreOptions): Promise<AnyJobKind> => {
-  const read = await run(
-    Effect.flatMap(JobStore, (store) => store.read(options.tenant, id)).pipe(Effect.provide(layerStore(options)))
-  )
-  if ("row" in read) return kindOf(read.row.kind, read.row.relation)
-  throw new CommandError(`There is no job ${id} of the tenant ${options.tenant} in ${options.store}.`)
+const over = async <A>(
+  options: PlaceOptions,
+  program: (client: Client) => Effect.Effect<A, { readonly message: string }>
+): Promise<A> => {
+  const client = await clientOf(options)
+  return run(program(client))
 }
 
 const parametersOf = (text: string): unknown => {
@@ -68,7 +57,7 @@ const parametersOf = (text: string): unknown => {
 }
 
 export const submit = async (
-  options: StoreOptions & {
+  options: PlaceOptions & {
     readonly kind: string
     readonly parameters: string
     readonly key?: string
@@ -76,17 +65,16 @@ export const submit = async (
     readonly priority: string
   }
 ): Promise<void> => {
-  const { tenant, key = null, name = null } = options
-  if (!/^[a-z][a-z0-9-]{0,62}$/.test(options.kind)) throw new UsageError("--kind: write the name of a kind of jobs.")
+  const { kind, key, name } = options
+  if (!/^[a-z][a-z0-9-]{0,62}$/.test(kind)) throw new UsageError("--kind: write the name of a kind of jobs.")
   const submission = {
-    tenant,
-    key,
-    name,
-    kind: options.kind,
+    kind,
     parameters: parametersOf(options.parameters),
-    priority: Number(options.priority)
+    priority: Number(options.priority),
+    ...(key === undefined ? {} : { key }),
+    ...(name === undefined ? {} : { name })
   }
-  const { job, created } = await over(options, kindOf(options.kind), (engine) => engine.submit(submission))
+  const { job, created } = await over(options, (client) => client.submit(submission))
   await (options.json ? printJson({ id: job.id, created, state: job.state }) : print(job.id))
 }
 
@@ -98,88 +86,93 @@ const statesOf = (list: string): ReadonlyArray<JobState> =>
   })
 
 export const list = async (
-  options: StoreOptions & { readonly kind?: string; readonly state?: string; readonly limit: number }
+  options: PlaceOptions & { readonly kind?: string; readonly state?: string; readonly limit: number }
 ): Promise<void> => {
-  const { kind, state, tenant, limit } = options
-  const filter = {
-    ...(kind === undefined ? {} : { kinds: [kind] }),
-    ...(state === undefined ? {} : { states: statesOf(state) })
-  }
-  const { rows, next } = await over(options, aggregationKind, (engine) =>
-    engine.list(tenant, filter, null, Math.min(limit, MOST))
-  )
-  if (options.json) return printJson({ jobs: rows, more: next !== null })
+  const { kind, state, limit } = options
+  const filter = { states: state === undefined ? [] : statesOf(state), ...(kind === undefined ? {} : { kind }) }
+  const page = await over(options, (client) => client.list(filter, limit))
+  if (options.json) return printJson(page)
   await print(
     table(
       ["id", "kind", "state", "created", "name"],
-      rows.map(({ id, kind: of, state: now, createdAt, name }) => [id, of, now, timeText(createdAt), name ?? ""])
+      page.jobs.map(({ id, kind: of, state: now, createdAt, name }) => [id, of, now, createdAt, name ?? ""])
     )
   )
 }
 
-/** A page of the store. */
-const MOST = 1_000
+/** How a job ended, in JSON; nothing while it has not. */
+const endOf = ({ result, failure, reason, finishedAt }: ShownJob): string | undefined =>
+  finishedAt === null
+    ? undefined
+    : result !== undefined
+      ? JSON.stringify(result)
+      : failure !== null
+        ? JSON.stringify(failure)
+        : (reason ?? undefined)
 
-const lines = ({ job, word, progress }: JobView): string =>
-  [
-    `${job.kind} ${job.id}${job.name === null ? "" : ` (${job.name})`}`,
-    `state     ${job.state}${word === job.state ? "" : ` (${word})`}, epoch ${job.epoch}, failures ${job.failures}`,
-    `created   ${timeText(job.createdAt)}`,
-    ...(job.finishedAt === null ? [] : [`finished  ${timeText(job.finishedAt)}`]),
+const lines = (job: ShownJob): string => {
+  const { kind, id, name, state, word, session, failures, createdAt, finishedAt, progress, awaiting } = job
+  const end = endOf(job)
+  return [
+    `${kind} ${id}${name === null ? "" : ` (${name})`}`,
+    `state     ${state}${word === state ? "" : ` (${word})`}, session ${session}, failures ${failures}`,
+    `created   ${createdAt}`,
+    ...(finishedAt === null ? [] : [`finished  ${finishedAt}`]),
     ...(progress === null
       ? []
       : [
           `progress  ${progress.done}${progress.total === null ? "" : ` of ${progress.total}`} ${progress.phase ?? ""}`
         ]),
-    ...(job.awaiting === null ? [] : [`awaits    ${JSON.stringify(job.awaiting)}`]),
-    ...(job.outcome === null ? [] : [`outcome   ${JSON.stringify(job.outcome)}`])
+    ...(awaiting === null ? [] : [`awaits    ${JSON.stringify(awaiting)}`]),
+    ...(end === undefined ? [] : [`outcome   ${end}`])
   ].join("\n")
-
-export const get = async (id: string, options: StoreOptions): Promise<void> => {
-  const view = await over(options, await kindOfJob(id, options), (engine) => engine.get(options.tenant, id))
-  await (options.json ? printJson(view) : print(lines(view)))
 }
 
-const ended = (job: Job, { json }: StoreOptions): Promise<void> =>
-  json ? printJson(job) : print(`${job.state}${job.outcome === null ? "" : ` ${JSON.stringify(job.outcome)}`}`)
+export const get = async (id: string, options: PlaceOptions): Promise<void> => {
+  const job = await over(options, (client) => client.look(id, 0))
+  await (options.json ? printJson(job) : print(lines(job)))
+}
 
-export const wait = async (id: string, options: StoreOptions): Promise<void> => {
-  const job = await over(options, await kindOfJob(id, options), (engine) => engine.wait(options.tenant, id))
+const ended = (job: ShownJob, { json }: PlaceOptions): Promise<void> => {
+  const end = endOf(job)
+  return json ? printJson(job) : print(`${job.state}${end === undefined ? "" : ` ${end}`}`)
+}
+
+/** For so long one look at a job waits for its end: a bar moves meanwhile, a pipe is in no hurry. */
+const LOOK_SECONDS = { bar: 1, pipe: 5 }
+
+export const wait = async (id: string, options: PlaceOptions): Promise<void> => {
+  const bar = interactive()
+  const line = waitLine(bar)
+  const job = await over(options, (client) =>
+    Effect.gen(function* () {
+      for (let seconds = 0; ; seconds = bar ? LOOK_SECONDS.bar : LOOK_SECONDS.pipe) {
+        const seen = yield* client.look(id, seconds)
+        if (isTerminal(seen.state)) return seen
+        line.update(seen)
+      }
+    })
+  ).finally(line.end)
   if (job.state !== "Succeeded") process.exitCode = 1
   await ended(job, options)
 }
 
-export const cancel = async (id: string, options: StoreOptions & { readonly reason?: string }): Promise<void> => {
-  const kind = await kindOfJob(id, options)
-  await ended(
-    await over(options, kind, (engine) => engine.cancel(options.tenant, id, "sotto", options.reason)),
-    options
-  )
-}
-
-/** What an event says beyond number, time and name. */
-const rest = ({ seq: _, at: __, _tag: ___, state: ____, outward: _____, ...body }: JobEvent): string =>
-  JSON.stringify(body)
+export const cancel = async (id: string, options: PlaceOptions & { readonly reason?: string }): Promise<void> =>
+  ended(await over(options, (client) => client.cancel(id, options.reason)), options)
 
 export const events = async (
   id: string,
-  options: StoreOptions & { readonly follow: boolean; readonly after: number }
+  options: PlaceOptions & { readonly follow: boolean; readonly after: number }
 ): Promise<void> => {
-  const { tenant, follow, after, json } = options
-  const show = (event: JobEvent) =>
-    Effect.promise(() =>
-      print(
-        json
-          ? JSON.stringify(event)
-          : `${String(event.seq).padStart(4)}  ${timeText(event.at)}  ${event._tag.padEnd(12)} ${rest(event)}`
+  await over(options, (client) =>
+    Stream.runForEach(client.events(id, options), ({ number, at, name, rest, document }) =>
+      Effect.promise(() =>
+        print(
+          options.json
+            ? JSON.stringify(document)
+            : `${String(number).padStart(4)}  ${at}  ${name.padEnd(12)} ${JSON.stringify(rest)}`
+        )
       )
     )
-  await over(options, await kindOfJob(id, options), (engine) => {
-    // Without --follow the log ends where it ended when it was looked at.
-    const until = Effect.map(engine.get(tenant, id), ({ job }) => job.seq)
-    return Effect.flatMap(until, (last) => {
-      const all = engine.follow(tenant, id, after)
-      return Stream.runForEach(follow ? all : Stream.take(all, Math.max(0, last - after)), show)
-    })
-  })
+  )
 }

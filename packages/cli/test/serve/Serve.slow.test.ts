@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { inside, json, type Running, start, temporary, visible } from "../support/Sotto.ts"
+import { type Document, inside, json, type Running, start, temporary, visible } from "../support/Sotto.ts"
 import { createJob, finished, furnish, getJob, requestOf, serve, type Server } from "./Server.ts"
 
 const { path, remove } = temporary()
@@ -58,9 +58,9 @@ describe("sotto serve", () => {
     expect(await answered).toBe(202)
     expect((await ended).code).toBe(0)
     const { jobs } = await json(["jobs", "list", "--store", path("drained", "sotto.db")])
-    expect(jobs.map(({ state, failures, epoch }: never) => [state, failures, epoch])).toEqual([
-      ["Queued", 0, 0],
-      ["Queued", 0, 1]
+    expect(jobs.map(({ state, failures, startedAt }: Document) => [state, failures, startedAt === null])).toEqual([
+      ["Queued", 0, true],
+      ["Queued", 0, false]
     ])
   })
 
@@ -76,8 +76,8 @@ describe("sotto serve", () => {
     expect(visible(path("killed", "output"))).toEqual(["one-1-of-1.avro"])
     const store = ["--store", path("killed", "sotto.db")]
     const { jobs } = await json(["jobs", "list", ...store])
-    const { job } = await json(["jobs", "get", ...store, jobs[0].id])
-    expect(job).toMatchObject({ epoch: 2, failures: 1, outcome: { result: { budget: { use: "Replayed" } } } })
+    const job = await json(["jobs", "get", ...store, jobs[0].id])
+    expect(job).toMatchObject({ state: "Succeeded", failures: 1, result: { budget: { use: "Replayed" } } })
   })
 
   it("ends at once by a second signal", async () => {
