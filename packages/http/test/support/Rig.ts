@@ -19,6 +19,7 @@ import {
   layerMemoryRecords,
   layerSeededEntropy
 } from "@sotto/memory"
+import { layerAddressGuard, layerWebhooks } from "@sotto/webhooks"
 import { LEDGER_TEST_KEYS } from "@sotto/testkit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -112,6 +113,8 @@ export interface ServeOptions extends HttpOptions {
   readonly tenants?: ReadonlyArray<Tenant>
   readonly kinds?: ReadonlyArray<AnyJobKind>
   readonly handlers?: ReadonlyArray<KindHandler>
+  /** Whether it has endpoints of webhooks. */
+  readonly webhooks?: boolean
   /** Put over the store of jobs. */
   readonly over?: Layer.Layer<JobStore, never, JobStore>
 }
@@ -139,6 +142,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions = {}) {
   const context = yield* Layer.build(
     layerHttp(options).pipe(
       Layer.provideMerge(layerAccess(tenants)),
+      Layer.provide(options.webhooks === true ? layerWebhooks.pipe(Layer.provide(layerAddressGuard())) : Layer.empty),
       Layer.provideMerge(services),
       Layer.merge(layerOwnTraces)
     )
