@@ -89,6 +89,14 @@ describe("errors (§1.5, §1.6)", () => {
     expect([answer.status, answer.headers["content-type"], answer.body]).toEqual([404, "application/json", ""])
   })
 
+  it.each([
+    ["a cloud's identity token", "bearer eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6Im1lQGV4YW1wbGUuY29tIn0.c2ln"],
+    ["a cloud's signature", "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/execute-api/aws4_request, Signature=0"]
+  ])("a server without keys does not mind %s, which the original's clients send", async (_, authorization) => {
+    const answer = await send({ method: "GET", path: `${GET}?job_request_id=x`, headers: { authorization } })
+    expect(answer.status).toBe(404)
+  })
+
   it("every answer has a request id", async () => {
     for (const sent of [
       { method: "GET", path: GET },

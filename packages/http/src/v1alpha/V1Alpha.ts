@@ -84,7 +84,6 @@ const COMMON = {
   400: "The request is not valid",
   401: "Say who you are",
   403: "You may not do this",
-  413: "The body is too large",
   429: "Too many requests",
   500: "Something went wrong here",
   503: "This cannot be answered now"
@@ -95,7 +94,7 @@ const STAGE = { stage: Schema.String }
 const created = {
   payload: CreateJobRequest,
   success: Schema.Struct({}).annotate({ httpApiStatus: 202, description: "The job was submitted" }),
-  error: faults({ ...COMMON, 409: "The job_request_id was used before" })
+  error: faults({ ...COMMON, 409: "The job_request_id was used before", 413: "The body is too large" })
 }
 
 const found = { success: Job, error: faults({ ...COMMON, 404: "There is no such job" }) }
