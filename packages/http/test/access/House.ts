@@ -21,6 +21,7 @@ import {
   layerSeededEntropy
 } from "@sotto/memory"
 import { LEDGER_TEST_KEYS } from "@sotto/testkit"
+import { layerAddressGuard, layerDeliverer, layerWebhooks, type OutgoingMessage, Sender } from "@sotto/webhooks"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -88,6 +89,8 @@ export interface Told {
   readonly spans: Array<Tracer.NativeSpan>
   /** Seeds of noise, hexadecimal. */
   readonly seeds: Array<string>
+  /** What was sent to the receivers of webhooks. */
+  readonly sent: Array<OutgoingMessage>
   /** Set by a test: the store of keys does not answer. */
   broken: boolean
 }
@@ -142,6 +145,23 @@ const layerWatchedAggregator = ({ seeds }: Told) =>
     )
   ).pipe(Layer.provide(layerAggregator({ lanes: 1 })), Layer.provide(KEYS))
 
+/** Webhooks to receivers that take everything. */
+const layerSending = ({ sent }: Told) =>
+  Layer.merge(
+    layerDeliverer().pipe(
+      Layer.provide(
+        Layer.succeed(Sender, {
+          send: (message) =>
+            Effect.sync(() => {
+              sent.push(message)
+              return { _tag: "Answered", status: 200, retryAfter: null } as const
+            })
+        })
+      )
+    ),
+    layerWebhooks.pipe(Layer.provide(layerAddressGuard({ resolve: () => Promise.resolve(["192.0.2.1"]) })))
+  )
+
 const REPORTS = Array.from({ length: 20 }, (_, n) => report(n, [[BigInt(n % 4), 100 + n]]))
 
 const unavailable = new RecordsUnavailable({ because: "io", message: "The test took the records away." })
@@ -192,6 +212,11 @@ export interface Things {
   }
   readonly file: string
   readonly question: string
+  readonly endpoint: string
+  /** The second tenant's only thing. */
+  readonly otherEndpoint: string
+  readonly delivery: string
+  readonly webhookSecret: string
 }
 
 const AGGREGATION = {
@@ -215,6 +240,7 @@ const open = Effect.fnUntraced(function* (told: Told) {
     Layer.provideMerge(layerApiKeys()),
     Layer.provideMerge(Layer.merge(layerTenants(TENANTS), layerTokens)),
     Layer.provideMerge(layerJobs({ handlers: [aggregationHandler(rules), interview] })),
+    Layer.provideMerge(layerSending(told)),
     Layer.provideMerge(layerWatchedAggregator(told)),
     Layer.provideMerge(Layer.merge(layerPorts, layerRecords(told))),
     Layer.merge(layerOwnTraces),
@@ -263,6 +289,16 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
     put({ "in/1.avro": container(REPORTS), "domain/1.avro": domainFile([0n, 1n, 2n, 9n]) }),
     context
   )
+  const hooked = (name: "acme" | "other") =>
+    Effect.map(
+      ask("POST /v1/webhooks", {
+        key: keys[name],
+        body: { url: `https://${name}.test/hook`, description: `${name}'s` }
+      }),
+      read
+    )
+  const endpoint = yield* hooked("acme")
+  const otherEndpoint: string = (yield* hooked("other")).id
   const created = yield* ask("POST /v1alpha/createJob", { key: keys.acme, body: createJobBody("acme-request") })
   if (created.status !== 202) throw new Error(`createJob answered ${created.body}`)
   const submit = (text: string, more: object = {}) =>
@@ -283,12 +319,18 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
   if (done.state !== "Succeeded") throw new Error(`the aggregation ended ${JSON.stringify(done.outcome)}`)
   yield* engine.wait("acme", failed)
   yield* engine.wait("acme", dead)
+  for (let n = 0; n < 8; n++) yield* TestClock.adjust("500 millis")
+  const sent = read(yield* ask(`GET /v1/webhooks/${endpoint.id}/deliveries`, { key: keys.acme }))
   const result = read(yield* ask(`GET /v1/jobs/${aggregation}/result`, { key: keys.acme }))
   const budget = read(yield* ask("GET /v1/budget/questions", { key: keys.acme }))
   return {
     jobs: { aggregation, waiting, failed, dead },
     file: result.files[0].name,
-    question: budget.questions[0].fingerprint
+    question: budget.questions[0].fingerprint,
+    endpoint: endpoint.id,
+    otherEndpoint,
+    delivery: sent.deliveries[0].id,
+    webhookSecret: endpoint.secret
   }
 })
 
@@ -296,7 +338,7 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
 export const visit = <A>(
   test: (house: House, things: Things) => Effect.Effect<A, unknown, Scope.Scope>
 ): Promise<A> => {
-  const told: Told = { logs: [], spans: [], seeds: [], broken: false }
+  const told: Told = { logs: [], spans: [], seeds: [], sent: [], broken: false }
   return Effect.runPromise(
     Effect.gen(function* () {
       yield* TestClock.setTime(AS_OF)

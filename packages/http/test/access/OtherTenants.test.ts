@@ -6,17 +6,24 @@ import { type Answer, AS_OF, createJobBody, type House, read, type Things, visit
 import { isAbout, nameOf, type Operation, operationsOf, requestOf } from "./Operations.ts"
 
 /** Parameters that name a tenant's things; all others mean the same for everybody. */
-const IDS = ["job", "job_request_id"]
+const IDS = ["job", "job_request_id", "endpoint", "delivery"]
 
-const ABSENT = { job: "0d0d0d0d-0d0d-4d0d-8d0d-0d0d0d0d0d0d", job_request_id: "abcd-request" }
+const ABSENT = {
+  job: "0d0d0d0d-0d0d-4d0d-8d0d-0d0d0d0d0d0d",
+  job_request_id: "abcd-request",
+  endpoint: `ep_${"0d".repeat(16)}`,
+  delivery: `msg_0mngx3ltw${"0d".repeat(16)}`
+}
 
 const document = ({ ask }: House) => Effect.map(ask("GET /openapi.json"), (answer) => operationsOf(read(answer)))
 
 /** The things of the first tenant as parameters, once for each of its jobs. */
-const valuesOf = ({ jobs, file }: Things) =>
+const valuesOf = ({ jobs, file, endpoint, delivery }: Things) =>
   Object.values(jobs).map((job) => ({
     job,
     job_request_id: "acme-request",
+    endpoint,
+    delivery,
     file,
     name: file,
     input: "address",
@@ -25,6 +32,13 @@ const valuesOf = ({ jobs, file }: Things) =>
     kind: "interview",
     stage: "prod"
   }))
+
+const idsIn = (values: typeof ABSENT): ReadonlyArray<string> => [
+  values.job,
+  values.job_request_id,
+  values.endpoint,
+  values.delivery
+]
 
 /** What a client may tell two answers apart by, with the ids it asked for taken out. */
 const told = ({ status, headers, body }: Answer, ids: ReadonlyArray<string>) => {
@@ -47,10 +61,15 @@ const send = (
 }
 
 /** All that the first tenant can see of its things. */
-const everythingOf = (house: House, key: string, { jobs }: Things) =>
+const everythingOf = (house: House, key: string, { jobs, endpoint }: Things) =>
   Effect.map(
     Effect.forEach(
-      ["/v1/jobs", ...Object.values(jobs).flatMap((id) => [`/v1/jobs/${id}`, `/v1/jobs/${id}/events`])],
+      [
+        "/v1/jobs",
+        `/v1/webhooks/${endpoint}`,
+        `/v1/webhooks/${endpoint}/deliveries`,
+        ...Object.values(jobs).flatMap((id) => [`/v1/jobs/${id}`, `/v1/jobs/${id}/events`])
+      ],
       (path) => house.ask(`GET ${path}`, { key })
     ),
     (answers) => answers.map(({ body }) => body).join("\n")
@@ -61,7 +80,7 @@ describe("Another tenant's key", () => {
     visit((house, things) =>
       Effect.gen(function* () {
         const operations = (yield* document(house)).filter((one) => isAbout(one, IDS))
-        expect(operations.length).toBeGreaterThan(14)
+        expect(operations.length).toBeGreaterThan(22)
         const before = yield* everythingOf(house, house.keys.acme, things)
         for (const operation of operations) {
           for (const values of valuesOf(things)) {
@@ -69,7 +88,7 @@ describe("Another tenant's key", () => {
               for (const accept of ACCEPTED) {
                 const real = yield* send(house, operation, values, key, accept)
                 const absent = yield* send(house, operation, { ...values, ...ABSENT }, key, accept)
-                const ids = [values.job, values.job_request_id, ...Object.values(ABSENT)]
+                const ids = [...idsIn(values), ...idsIn(ABSENT)]
                 expect(told(real, ids), nameOf(operation)).toEqual(told(absent, ids))
                 expect(real.status, nameOf(operation)).toBeGreaterThanOrEqual(400)
                 expect(real.status, nameOf(operation)).toBeLessThan(500)
@@ -89,7 +108,7 @@ describe("Another tenant's key", () => {
           for (const values of valuesOf(things)) {
             const real = yield* send(house, operation, values, house.keys.other)
             const absent = yield* send(house, operation, { ...values, ...ABSENT }, house.keys.other)
-            const ids = [values.job, values.job_request_id, ...Object.values(ABSENT)]
+            const ids = [...idsIn(values), ...idsIn(ABSENT)]
             expect(told(real, ids), nameOf(operation)).toEqual(told(absent, ids))
             expect([real.body, real.status >= 400], nameOf(operation)).toEqual(["", true])
           }
@@ -101,7 +120,7 @@ describe("Another tenant's key", () => {
     visit((house, things) =>
       Effect.gen(function* () {
         const operations = (yield* document(house)).filter((one) => !isAbout(one, IDS))
-        const marks = ["acme", ...Object.values(things.jobs), things.question]
+        const marks = ["acme", ...Object.values(things.jobs), things.question, things.endpoint, things.delivery]
         let seen = 0
         for (const operation of operations) {
           const [values = {}] = valuesOf(things).map(({ kind, sequence, stage }) => ({ kind, sequence, stage }))
@@ -119,13 +138,33 @@ describe("Another tenant's key", () => {
     visit((house, things) =>
       Effect.gen(function* () {
         const operations = (yield* document(house)).filter((one) => isAbout(one, IDS))
-        for (const operation of operations) {
+        // What removes a thing comes last.
+        const last = (one: Operation) => Number(one.method === "DELETE")
+        for (const operation of operations.toSorted((a, b) => last(a) - last(b))) {
           const answers = yield* Effect.forEach(valuesOf(things), (values) =>
             send(house, operation, values, house.keys.acme)
           )
           const known = answers.filter(({ status, body }) => status < 300 || status === 303 || !isUnknown(body))
           expect(known.length, nameOf(operation)).toBeGreaterThan(0)
         }
+      })
+    ))
+
+  it("does not reach the first tenant's deliveries through an endpoint of its own, and none is sent to it", () =>
+    visit((house, things) =>
+      Effect.gen(function* () {
+        const { other } = house.keys
+        const at = (delivery: string) => `/v1/webhooks/${things.otherEndpoint}/deliveries/${delivery}`
+        for (const line of ["GET", "POST"]) {
+          const to = (delivery: string) =>
+            house.ask(`${line} ${at(delivery)}${line === "GET" ? "" : "/redeliver"}`, { key: other })
+          const [real, absent] = [yield* to(things.delivery), yield* to(ABSENT.delivery)]
+          const ids = [things.delivery, ABSENT.delivery]
+          expect(told(real, ids)).toEqual(told(absent, ids))
+          expect(real.status).toBe(404)
+        }
+        const sent = house.told.sent.map(({ url }) => url)
+        expect(new Set(sent)).toEqual(new Set(["https://acme.test/hook"]))
       })
     ))
 
@@ -262,4 +301,4 @@ describe("A token for one job", () => {
     ))
 })
 
-const isUnknown = (body: string): boolean => /unknown-job|JOB_NOT_FOUND/.test(body)
+const isUnknown = (body: string): boolean => /unknown-(job|endpoint|delivery)|JOB_NOT_FOUND/.test(body)

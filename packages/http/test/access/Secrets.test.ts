@@ -47,6 +47,7 @@ const secretsOf = Effect.fnUntraced(function* (house: House, things: Things) {
     ["fingerprint key", LEDGER_TEST_KEYS.fingerprintKey],
     ...[...LEDGER_TEST_KEYS.noiseKeys.values()].map((key) => ["noise key", key] as const),
     ...told.seeds.map((seed) => ["noise seed", Buffer.from(seed, "hex")] as const),
+    ["secret of a webhook", Buffer.from(things.webhookSecret.slice("whsec_".length), "base64")],
     ["key of reports", privateKey.privateKey.reveal()]
   ]
   const { acme } = keys
@@ -92,11 +93,13 @@ describe("Keys, seeds and tokens", () => {
         const statuses = new Set<number>()
         const answers: Array<string> = []
 
+        const hook = { endpoint: things.endpoint, delivery: things.delivery }
+
         const runAll = Effect.fnUntraced(function* (chosen: typeof ways) {
           for (const operation of operations) {
             for (const { headers, query } of chosen) {
               const job = operation.method === "GET" ? things.jobs.aggregation : things.jobs.waiting
-              const values = { job, file: things.file, job_request_id: "acme-request", output: "offer" }
+              const values = { job, file: things.file, job_request_id: "acme-request", output: "offer", ...hook }
               const { line, asked } = requestOf(operation, values)
               const [path = "", given = ""] = line.split("?")
               const all = [given.replace(/token=[^&]*/, ""), query].filter((one) => one !== "").join("&")
@@ -139,13 +142,18 @@ describe("Keys, seeds and tokens", () => {
           log: told.logs.join("\n"),
           span: printSpans(told.spans),
           answer: answers.join("\n"),
-          event: JSON.stringify([events, rows])
+          event: JSON.stringify([events, rows]),
+          message: JSON.stringify(told.sent)
         }
         expect(places.log).toContain("the last line of the log")
         expect(places.log).toContain("The test took the records away.")
         expect(places.span).toContain("http.route")
         expect(places.event).toContain("Succeeded")
-        expect([...secrets.spelled.keys()]).toHaveLength(8)
+        expect(told.sent.length).toBeGreaterThan(3)
+        // New ones are told to who makes them, and only then.
+        for (const place of [places.log, places.span, places.event, places.message])
+          expect(place).not.toContain("whsec_")
+        expect([...secrets.spelled.keys()]).toHaveLength(9)
         for (const [name, spellings] of secrets.spelled) {
           for (const spelling of spellings) {
             expect(spelling.length, name).toBeGreaterThan(15)
