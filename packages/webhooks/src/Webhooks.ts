@@ -139,9 +139,19 @@ export const layerWebhooks: Layer.Layer<Webhooks, never, Records | Entropy | Add
       )
     })
 
-    const post = Effect.fnUntraced(function* (tenant: string, delivery: StoredDelivery, now: number) {
-      yield* shelf.putDelivery(tenant, delivery, null, now)
-      yield* shelf.putDue(tenant, delivery.endpoint, now, delivery.id)
+    /** Makes a delivery pending at `now`; `undefined`: another version is there. */
+    const post = Effect.fnUntraced(function* (
+      tenant: string,
+      delivery: StoredDelivery,
+      expectVersion: number | null,
+      now: number
+    ) {
+      const entry = shelf.putDue(tenant, delivery.endpoint, now, delivery.id)
+      // The entry comes first, so that no pending delivery is left alone; and again, in case it was found too early.
+      yield* entry
+      const written = yield* shelf.putDelivery(tenant, delivery, expectVersion, now)
+      if (written === undefined) return undefined
+      yield* entry
       return shownDelivery(delivery)
     })
 
@@ -218,20 +228,24 @@ export const layerWebhooks: Layer.Layer<Webhooks, never, Records | Entropy | Add
 
       test: Effect.fn("Webhooks.test")(function* (tenant, id) {
         yield* find(tenant, id)
-        const now = yield* Clock.currentTimeMillis
-        const delivery: StoredDelivery = {
-          id: deliveryId(now, [id, tenant, toHex(yield* entropy.bytes(16))]),
-          endpoint: id,
-          type: TEST_TYPE,
-          job: null,
-          createdAt: now,
-          state: "pending",
-          tries: 0,
-          nextAt: now,
-          attempts: [],
-          body: testMessage(now)
-        }
-        return yield* post(tenant, delivery, now)
+        return yield* untilWritten(
+          Effect.gen(function* () {
+            const now = yield* Clock.currentTimeMillis
+            const delivery: StoredDelivery = {
+              id: deliveryId(now, [id, tenant, toHex(yield* entropy.bytes(16))]),
+              endpoint: id,
+              type: TEST_TYPE,
+              job: null,
+              createdAt: now,
+              state: "pending",
+              tries: 0,
+              nextAt: now,
+              attempts: [],
+              body: testMessage(now)
+            }
+            return yield* post(tenant, delivery, null, now)
+          })
+        )
       }),
 
       deliveries: Effect.fn("Webhooks.deliveries")(function* (tenant, id, after, limit) {
@@ -247,18 +261,13 @@ export const layerWebhooks: Layer.Layer<Webhooks, never, Records | Entropy | Add
       }),
 
       redeliver: Effect.fn("Webhooks.redeliver")(function* (tenant, id, delivery) {
-        const again = yield* untilWritten(
+        return yield* untilWritten(
           Effect.gen(function* () {
             const { value, version }: Versioned<StoredDelivery> = yield* findDelivery(tenant, id, delivery)
             const now = yield* Clock.currentTimeMillis
-            const fresh: StoredDelivery = { ...value, state: "pending", tries: 0, nextAt: now }
-            const written = yield* shelf.putDelivery(tenant, fresh, version, now)
-            if (written === undefined) return undefined
-            yield* shelf.putDue(tenant, id, now, delivery)
-            return fresh
+            return yield* post(tenant, { ...value, state: "pending", tries: 0, nextAt: now }, version, now)
           })
         )
-        return shownDelivery(again)
       })
     })
   })

@@ -96,18 +96,8 @@ export const start = Effect.fnUntraced(function* (
     readonly polite?: boolean
   } = {}
 ) {
-  let calls = 0
   const { freeze, polite = false, ...rest } = options
-  const stepped = <S extends object>(service: S): S =>
-    aroundMethods(service, (_, call) =>
-      Effect.suspend(() => {
-        if (freeze === undefined) return polite ? Effect.andThen(Effect.yieldNow, call) : call
-        calls++
-        // Once frozen, a process does nothing any more.
-        if (calls > freeze.at || (calls === freeze.at && freeze.when === "before")) return Effect.never
-        return calls === freeze.at ? Effect.andThen(call, Effect.never) : call
-      })
-    )
+  const { stepped, calls } = freezing(freeze, polite)
   const scope = yield* Scope.make()
   const opened = yield* Layer.buildWithScope(stores, scope)
   const ports = Context.make(JobStore, stepped(Context.get(opened, JobStore))).pipe(
@@ -119,8 +109,33 @@ export const start = Effect.fnUntraced(function* (
     scope
   )
   yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-  return { stop: Scope.close(scope, Exit.void), calls: () => calls }
+  return { stop: Scope.close(scope, Exit.void), calls }
 })
+
+const freezing = (freeze: Freeze | undefined, polite: boolean) => {
+  let calls = 0
+  const stepped = <S extends object>(service: S): S =>
+    aroundMethods(service, (_, call) =>
+      Effect.suspend(() => {
+        if (freeze === undefined) return polite ? Effect.andThen(Effect.yieldNow, call) : call
+        calls++
+        // Once frozen, a process does nothing any more.
+        if (calls > freeze.at || (calls === freeze.at && freeze.when === "before")) return Effect.never
+        return calls === freeze.at ? Effect.andThen(call, Effect.never) : call
+      })
+    )
+  return { stepped, calls: () => calls }
+}
+
+/** Records that freeze whoever uses them. */
+export const frozenRecords = (stores: Stores, freeze: Freeze): Stores =>
+  Layer.merge(
+    stores,
+    Layer.effect(
+      Records,
+      Records.use((records) => Effect.succeed(freezing(freeze, false).stepped(records)))
+    ).pipe(Layer.provide(stores))
+  )
 
 /** The service for clients, and the stores as they see them. */
 export const clients = (stores: Stores, seed = 1) =>

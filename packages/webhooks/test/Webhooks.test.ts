@@ -33,6 +33,7 @@ import {
   cancel,
   clients,
   endpoint,
+  frozenRecords,
   memoryStores,
   OK,
   pass,
@@ -200,6 +201,34 @@ describe("webhooks", () => {
           } while (next !== null)
           expect(found.map(({ job }) => job?.number)).toEqual(Array.from({ length: 25 }, (_, i) => 25 - i))
         }).pipe(Effect.provide(context))
+      })
+    ))
+
+  it("leave no delivery waiting for nobody, wherever a client's process stops that asked for one", () =>
+    play(
+      Effect.gen(function* () {
+        const states = new Set<string>()
+        for (let at = 1; at <= 6; at++) {
+          for (const when of ["before", "after"] as const) {
+            const stores = memoryStores()
+            const context = yield* clients(stores)
+            const webhooks = yield* Effect.provide(Webhooks.use(Effect.succeed), context)
+            const { endpoint: made } = yield* webhooks.create(TENANT, endpoint())
+            const hook = receiver()
+            yield* start(stores, hook)
+            const first = yield* webhooks.test(TENANT, made.id)
+            yield* pass(2)
+            const stopping = yield* clients(frozenRecords(stores, { at, when }), 2)
+            const asked = Webhooks.use((frozen) => frozen.redeliver(TENANT, made.id, first.id))
+            yield* Effect.forkChild(Effect.provide(asked, stopping))
+            yield* pass(5)
+            const found = yield* webhooks.delivery(TENANT, made.id, first.id)
+            expect([when, at, found.state]).toEqual([when, at, "delivered"])
+            states.add(`${hook.got.length}`)
+          }
+        }
+        // Some stopped before they had asked, others behind it.
+        expect([...states].toSorted()).toEqual(["1", "2"])
       })
     ))
 
