@@ -11,6 +11,7 @@ import {
   exhausted,
   type FlatAnswer,
   invalidArgument,
+  notFound,
   permissionDenied
 } from "./FlatAnswer.ts"
 
@@ -41,8 +42,7 @@ export const createJob = Effect.fn("v1alpha.createJob")(function* (
       KeyTaken: () => Effect.succeed(duplicate(key)),
       InvalidSubmission: ({ message }) => Effect.succeed(invalidArgument("VALIDATION_FAILED", message)),
       JobStoreUnavailable: () => Effect.succeed(databaseFailed),
-      // A server without aggregations has no such route.
-      UnknownKind: Effect.die
+      UnknownKind: () => Effect.succeed(noAggregations)
     })
   )
   return yield* Effect.matchEffect(requireRoom(tenant), {
@@ -51,6 +51,8 @@ export const createJob = Effect.fn("v1alpha.createJob")(function* (
       Effect.succeed(status === 429 ? exhausted(detail) : databaseFailed)
   })
 })
+
+const noAggregations = notFound("INVALID_URL_PATH_OR_VARIABLE", "This server runs no aggregations.")
 
 const duplicate = (id: string): FlatAnswer =>
   alreadyExists("DUPLICATE_JOB_KEY", `Duplicate job_request_id provided: job_request_id=${id} is not unique.`)

@@ -130,7 +130,17 @@ const createRules: OperationRules = { audience: "tenant", produces: [], example:
 const getRules: OperationRules = {
   audience: "tenant",
   produces: [],
-  example: { parameters: { job_request_id: EXAMPLE.job_request_id } }
+  example: {
+    parameters: { job_request_id: EXAMPLE.job_request_id },
+    answer: {
+      job_status: "RECEIVED",
+      request_received_at: "2026-02-01T06:00:00.250Z",
+      request_updated_at: "2026-02-01T06:00:00.250Z",
+      ...EXAMPLE,
+      postback_url: "",
+      input_data_blob_prefixes: []
+    }
+  }
 }
 
 /** Each call with and without the name of a gateway's stage before it. */

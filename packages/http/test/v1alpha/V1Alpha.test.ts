@@ -37,4 +37,16 @@ describe("v1alpha as a web handler", () => {
         }
       })
     ))
+
+  it("says so when the server runs no aggregations", () =>
+    play(() =>
+      Effect.gen(function* () {
+        const { ask } = yield* serve()
+        const answer = yield* ask("POST /v1alpha/createJob", { as: "acme", body: REQUEST })
+        expect([answer.status, yield* json(answer)]).toMatchObject([
+          404,
+          { code: 5, message: "This server runs no aggregations." }
+        ])
+      })
+    ))
 })
