@@ -1,37 +1,16 @@
-import { RecordsUnreadable, type ReadRecord } from "@sotto/core/ports/RecordFormat"
-import { CsvError, type InfoRecord, type Options, Parser } from "csv-parse"
+import { type ReadRecord, RecordsUnreadable } from "@sotto/core/ports/RecordFormat"
+import { CsvError, Parser } from "csv-parse"
 import * as Effect from "effect/Effect"
 
-type OnRecord = NonNullable<Options["on_record"]>
-
-interface Row {
-  readonly cells: ReadonlyArray<string>
-  /** The lines that the parser has counted with this row: within quotes it counts CRLF twice. */
-  readonly lines: number
-}
-
-/** Rows of a CSV file (RFC 4180), of bytes that come in pieces. Line ends may be CRLF, LF or CR; a byte order mark is skipped. */
+/**
+ * Rows of a CSV file (RFC 4180), of bytes that come in pieces. Line ends may be CRLF, LF or CR; a byte order mark and blank
+ * lines are skipped.
+ */
 export class CsvRows {
-  readonly #parser: Parser
-  /** Line ends that the parser has counted twice. */
-  #surplus = 0
-  /** The line in which the last row ended. */
-  #line = 0
+  readonly #parser: Rows
 
   constructor(maxRecordBytes: number) {
-    this.#parser = new Parser({
-      bom: true,
-      // Rows of another length are told of one by one, and do not end the file.
-      relax_column_count: true,
-      skip_empty_lines: true,
-      record_delimiter: ["\r\n", "\n", "\r"],
-      max_record_size: maxRecordBytes,
-      // A record may be made into anything, whatever the types say.
-      on_record: ((cells: ReadonlyArray<string>, { lines }: InfoRecord): Row => ({
-        cells,
-        lines
-      })) as unknown as OnRecord
-    })
+    this.#parser = new Rows(maxRecordBytes)
     // What fails is told to whoever waits for the write.
     this.#parser.on("error", () => {})
   }
@@ -51,33 +30,56 @@ export class CsvRows {
     feed: (done: (error?: Error | null) => void) => void
   ): Effect.Effect<ReadonlyArray<ReadRecord>, RecordsUnreadable> {
     return Effect.callback((resume) => {
-      const rows: Array<ReadRecord> = []
-      const take = () => {
-        for (let row = this.#parser.read() as Row | null; row !== null; row = this.#parser.read() as Row | null) {
-          rows.push(this.#record(row))
-        }
-      }
-      feed((error) => {
-        if (error === undefined || error === null) take()
-        resume(error === undefined || error === null ? Effect.succeed(rows) : Effect.fail(this.#unreadable(error)))
-      })
-      // The parser accepts more only when what it made has been taken.
-      take()
+      feed((error) =>
+        resume(
+          error === undefined || error === null
+            ? Effect.sync(() => this.#parser.taken())
+            : Effect.fail(this.#parser.unreadable(error))
+        )
+      )
+    })
+  }
+}
+
+/** The parser, with its rows and their lines kept for whoever feeds it: a row is pushed while its line is the present one. */
+class Rows extends Parser {
+  #rows: Array<ReadRecord> = []
+  /** Line ends that the parser has counted twice: within quotes it takes CRLF for two. */
+  #surplus = 0
+  /** The line in which the last row ended. */
+  #line = 0
+
+  constructor(maxRecordBytes: number) {
+    super({
+      bom: true,
+      // Rows of another length are told of one by one, and do not end the file.
+      relax_column_count: true,
+      skip_empty_lines: true,
+      record_delimiter: ["\r\n", "\n", "\r"],
+      max_record_size: maxRecordBytes
     })
   }
 
-  #record({ cells, lines }: Row): ReadRecord {
+  override push(row: ReadonlyArray<string> | null): boolean {
+    if (row === null) return super.push(null)
     let breaks = 0
-    for (const cell of cells) {
+    for (const cell of row) {
       if (!/[\r\n]/.test(cell)) continue
       breaks += count(cell, /\r\n|\n|\r/g)
       this.#surplus += count(cell, /\r\n/g)
     }
-    this.#line = lines - this.#surplus
-    return { _tag: "Record", line: this.#line - breaks, value: cells }
+    this.#line = this.info.lines - this.#surplus
+    this.#rows.push({ _tag: "Record", line: this.#line - breaks, value: row })
+    return true
   }
 
-  #unreadable(error: Error): RecordsUnreadable {
+  taken(): ReadonlyArray<ReadRecord> {
+    const rows = this.#rows
+    this.#rows = []
+    return rows
+  }
+
+  unreadable(error: Error): RecordsUnreadable {
     const code = error instanceof CsvError ? error.code : undefined
     const told = code === undefined ? undefined : WHAT_TO_DO[code]
     const lines = error instanceof CsvError && typeof error["lines"] === "number" ? error["lines"] : undefined
