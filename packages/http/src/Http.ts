@@ -34,6 +34,8 @@ import { Pages } from "./v1/System.ts"
 export interface HttpOptions extends FrontOptions {
   /** Whether `/docs` shows the API to people; default true. Built when it is first looked at. */
   readonly docs?: boolean
+  /** Whether `/metrics` tells Prometheus what is measured; default true. */
+  readonly metrics?: boolean
 }
 
 /** Who may ask, and who the tenants are. */
@@ -93,7 +95,7 @@ const DOCS_POLICY =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; " +
   "font-src data:; connect-src 'self'; worker-src blob:; frame-ancestors 'none'"
 
-const pagesOf = Effect.fnUntraced(function* ({ docs = true }: HttpOptions) {
+const pagesOf = Effect.fnUntraced(function* ({ docs = true, metrics = true }: HttpOptions) {
   const page = yield* Effect.cached(
     Effect.scoped(
       Effect.flatMap(
@@ -109,7 +111,8 @@ const pagesOf = Effect.fnUntraced(function* ({ docs = true }: HttpOptions) {
   )
   return {
     document: yield* Effect.cached(Effect.sync((): unknown => OpenApi.fromApi(Api))),
-    docs: docs ? (page as Effect.Effect<HttpServerResponse.HttpServerResponse>) : undefined
+    docs: docs ? (page as Effect.Effect<HttpServerResponse.HttpServerResponse>) : undefined,
+    metrics
   }
 })
 

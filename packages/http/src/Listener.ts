@@ -14,7 +14,9 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 import { Http } from "./Http.ts"
+import { type Problem, problem, PROBLEM_TYPE } from "./Problem.ts"
 
 export interface ListenOptions {
   /** Default `127.0.0.1`: this machine only. */
@@ -115,6 +117,24 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
 /** Whether only this machine reaches a host. */
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)
 
+/** Why Node itself refuses what is no request of HTTP, and what is said then. */
+const REFUSALS: Readonly<Record<string, readonly [status: string, problem: Problem]>> = {
+  HPE_HEADER_OVERFLOW: [
+    "431 Request Header Fields Too Large",
+    problem("headers-too-large", "Send fewer or shorter headers.")
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", problem("request-timeout", "Send the whole request sooner.")]
+}
+const MALFORMED = ["400 Bad Request", problem("malformed-request", "This is no request of HTTP/1.1.")] as const
+
+const refuse = (error: Error & { readonly code?: string }, socket: Duplex): void => {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+  const [status, said] = REFUSALS[error.code ?? ""] ?? MALFORMED
+  const body = JSON.stringify(said)
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}`
+  socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`)
+}
+
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 const listen = (
@@ -131,6 +151,9 @@ const listen = (
       },
       answer
     )
+    // An expectation that is not known may as well be ignored (RFC 9110 §10.1.1).
+    server.on("checkExpectation", answer)
+    server.on("clientError", refuse)
     server.once("error", (error) =>
       resume(
         Effect.fail(

@@ -22,6 +22,7 @@ export const PROBLEMS = {
   "unknown-delivery": [404, "No such delivery"],
   "method-not-allowed": [405, "This address does not take this method"],
   "not-acceptable": [406, "There is no answer in a form that you accept"],
+  "request-timeout": [408, "The request did not come in time"],
   "request-in-progress": [409, "The first request with this Idempotency-Key is still being answered"],
   "command-refused": [409, "The job is where this cannot be done"],
   "no-result": [409, "The job has no result"],
@@ -36,6 +37,7 @@ export const PROBLEMS = {
   "too-many-requests": [429, "Too many requests"],
   "too-many-jobs": [429, "Too many jobs that are not over"],
   "too-many-streams": [429, "Too many streams of events are open"],
+  "headers-too-large": [431, "The head of the request is too large"],
   internal: [500, "Something went wrong here"],
   "not-supported": [501, "This server cannot do this"],
   unavailable: [503, "This cannot be answered now"]

@@ -31,6 +31,7 @@ export {
   Tenants
 } from "./access/Tenants.ts"
 export { layerTokens, Tokens } from "./access/Tokens.ts"
+export { HTTP_METRICS } from "./front/Telemetry.ts"
 export {
   type Access,
   Http,

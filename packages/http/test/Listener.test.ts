@@ -82,6 +82,35 @@ describe("Listener", () => {
     expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => match[1])).toEqual(["200", "404", "200"])
   })
 
+  it.each([
+    ["no request at all\r\n\r\n", 400, "malformed-request"],
+    [`GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`, 431, "headers-too-large"]
+  ])("says what is wrong with what Node refuses: %#", async (sent, status, code) => {
+    const { listener } = await listen()
+    const socket = connect(listener.port, "127.0.0.1")
+    socket.setEncoding("utf8")
+    let text = ""
+    socket.on("data", (part: string) => (text += part))
+    socket.write(sent)
+    await once(socket, "close")
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(JSON.parse(text.slice(text.indexOf("\r\n\r\n")))).toMatchObject({
+      type: `urn:sotto:problem:${code}`,
+      status
+    })
+  })
+
+  it("says so when a request does not come in time", async () => {
+    const { listener } = await listen({ headMs: 100, requestMs: 100 })
+    const socket = connect(listener.port, "127.0.0.1")
+    socket.setEncoding("utf8")
+    let text = ""
+    socket.on("data", (part: string) => (text += part))
+    socket.write("GET /healthz HTTP/1.1\r\n")
+    await once(socket, "close")
+    expect(text).toMatch(/^HTTP\/1.1 408 [^]*request-timeout/)
+  })
+
   it("cuts off a chunked body that is too large, with an answer", async () => {
     const { listener } = await listen({ bodyLimit: 1_000 })
     const request = httpRequest(`${listener.url}/v1/jobs`, {

@@ -7,7 +7,7 @@
 import { toHex } from "@sotto/core/Bytes"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { isDigestText, sha256 } from "./Digest.ts"
+import { isDigestText, sha256Hex } from "./Digest.ts"
 
 export const API_KEY_ID_BYTES = 8
 
@@ -56,8 +56,6 @@ export const knownApiKey = (
   const id = apiKeyId(Redacted.value(text))
   return id === undefined ? undefined : { ...facts, id, hash: sha256Hex(Redacted.value(text)), revoked: null }
 }
-
-export const sha256Hex = (text: string): string => toHex(sha256(text))
 
 export const apiKeyState = (
   { expires, revoked }: Pick<ApiKey, "expires" | "revoked">,

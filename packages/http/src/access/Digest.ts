@@ -5,6 +5,7 @@
  * tell apart. A text that somebody sent is hashed first and compared then.
  */
 import { Buffer } from "node:buffer"
+import { toHex } from "@sotto/core/Bytes"
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 
 export type Digest = Uint8Array & { readonly Digest: unique symbol }
@@ -12,6 +13,8 @@ export type Digest = Uint8Array & { readonly Digest: unique symbol }
 export const DIGEST_BYTES = 32
 
 export const sha256 = (text: string): Digest => createHash("sha256").update(text, "utf8").digest() as never
+
+export const sha256Hex = (text: string): string => toHex(sha256(text))
 
 export const hmacSha256 = (key: Uint8Array, message: Uint8Array): Digest =>
   createHmac("sha256", key).update(message).digest() as never

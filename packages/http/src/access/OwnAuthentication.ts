@@ -13,7 +13,7 @@ import {
   Unauthenticated
 } from "./Authentication.ts"
 import { type Credentials, type Shown, shownBy } from "./Credentials.ts"
-import { digestFromHex, sameDigest, sha256 } from "./Digest.ts"
+import { digestFromHex, isDigestText, sameDigest, sha256 } from "./Digest.ts"
 import type { Principal } from "./Principal.ts"
 import { isTokenText } from "./SignedToken.ts"
 import { DEFAULT_TENANT, Tenants } from "./Tenants.ts"
@@ -71,6 +71,9 @@ const NOBODY: KnownApiKey = {
 /** Every text takes the same way: an id is looked up, a hash compared, the state judged. */
 const keyReader = Effect.fnUntraced(function* ({ keys = [] }: ApiKeysOptions) {
   const records = yield* Records
+  const wrong = keys.find(({ hash }) => !isDigestText(hash))
+  if (wrong !== undefined)
+    return yield* Effect.die(new Error(`The hash of API key ${wrong.id} is no SHA-256 of 64 digits.`))
   const given = new Map(keys.map((key) => [key.id, key]))
   return Effect.fnUntraced(function* (shown: Shown, now: number) {
     const text = shown._tag === "Secret" ? Redacted.value(shown.secret) : ""

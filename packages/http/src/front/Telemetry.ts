@@ -12,7 +12,7 @@ const seconds = Metric.histogram("sotto_http_request_seconds", {
 })
 
 /** Every metric of the server. */
-export const METRICS = { requests, seconds }
+export const HTTP_METRICS = { requests, seconds }
 
 /** Methods are the client's choice; those that no route has are counted together. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -12,6 +12,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Tenant } from "../access/Tenants.ts"
 import { apiOf } from "../ApiOf.ts"
 import { Draining } from "../front/Draining.ts"
 import { Caller, Guard, Operation } from "../Operation.ts"
@@ -134,12 +135,24 @@ export const layerEventsGroup = HttpApiBuilder.group(
         Stream.catchCause(() => Stream.empty)
       )
 
-    const opened = (tenant: string) => void streams.set(tenant, (streams.get(tenant) ?? 0) + 1)
-    const closed = (tenant: string) => {
-      const left = (streams.get(tenant) ?? 1) - 1
-      if (left === 0) streams.delete(tenant)
-      else streams.set(tenant, left)
-    }
+    /** Counts a stream for as long as it is open; one too many, of two that began at once, has nothing to say. */
+    const counted = <A>({ name, limits }: Tenant, events: Stream.Stream<A>): Stream.Stream<A> =>
+      Stream.unwrap(
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const open = streams.get(name) ?? 0
+            if (limits.streams !== null && open >= limits.streams) return false
+            streams.set(name, open + 1)
+            return true
+          }),
+          (isCounted) =>
+            Effect.sync(() => {
+              const left = (streams.get(name) ?? 0) - (isCounted ? 1 : 0)
+              if (left > 0) streams.set(name, left)
+              else streams.delete(name)
+            })
+        ).pipe(Effect.map((isCounted) => (isCounted ? events : Stream.empty)))
+      )
 
     return handlers.handleAll({
       list: Effect.fnUntraced(function* ({ params, query, headers }) {
@@ -164,16 +177,7 @@ export const layerEventsGroup = HttpApiBuilder.group(
             problem("too-many-streams", `You follow ${limits.streams} jobs already. Close a stream, or read pages.`)
           )
         }
-        const stream = Stream.unwrap(
-          Effect.as(
-            Effect.acquireRelease(
-              Effect.sync(() => opened(name)),
-              () => Effect.sync(() => closed(name))
-            ),
-            follow(name, job.id, after)
-          )
-        )
-        return HttpServerResponse.stream(stream, {
+        return HttpServerResponse.stream(counted(tenant, follow(name, job.id, after)), {
           contentType: `${SSE}; charset=utf-8`,
           headers: { "cache-control": "no-store, no-transform", "x-accel-buffering": "no" }
         })

@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import { Tokens } from "../access/Tokens.ts"
 
 /** How long a link is good for: long enough to follow it, too short to be passed on. */
-export const LINK_SECONDS = 300
+const LINK_SECONDS = 300
 
 /** A link to an object that a tenant may read. `name` is what the file is called by whoever saves it. */
 export const linkTo = Effect.fnUntraced(function* (tenant: string, ref: BlobRef, name: string) {

@@ -25,6 +25,8 @@ export class Pages extends Context.Service<
     readonly document: Effect.Effect<unknown>
     /** The page for people; `undefined` if the server has none. */
     readonly docs: Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined
+    /** Whether it tells Prometheus what it measures. */
+    readonly metrics: boolean
   }
 >()("@sotto/http/v1/Pages") {}
 
@@ -47,7 +49,10 @@ const ready = HttpApiEndpoint.get("ready", "/readyz", { success: Status, error: 
   )
   .annotate(Operation, { audience: "public", example: { answer: { status: "ok" } } })
 
-const metrics = HttpApiEndpoint.get("metrics", "/metrics", { success: text(METRICS_TYPE) })
+const metrics = HttpApiEndpoint.get("metrics", "/metrics", {
+  success: text(METRICS_TYPE),
+  error: problems("not-found")
+})
   .annotateMerge(OpenApi.annotations({ summary: "What the process measures, for Prometheus" }))
   .annotate(Operation, { audience: "operator", produces: ["text/plain"] })
 
@@ -84,7 +89,11 @@ export const layerSystemGroup = HttpApiBuilder.group(
           return ok
         }),
       metrics: () =>
-        Effect.map(PrometheusMetrics.format(), (body) => HttpServerResponse.text(body, { contentType: METRICS_TYPE })),
+        pages.metrics
+          ? Effect.map(PrometheusMetrics.format(), (body) =>
+              HttpServerResponse.text(body, { contentType: METRICS_TYPE })
+            )
+          : Effect.fail(problem("not-found", "This server tells Prometheus nothing.")),
       document: () => Effect.map(pages.document, (body) => HttpServerResponse.jsonUnsafe(body)),
       docs: () =>
         pages.docs ?? Effect.fail(problem("not-found", "This server has no page for people. See /openapi.json."))

@@ -38,9 +38,9 @@ import { Tokens } from "../../src/access/Tokens.ts"
 import { type Access, Http, type HttpOptions, layerHttp, layerOwnTraces } from "../../src/Http.ts"
 
 /** Where every test starts. */
-export const START = Date.UTC(2026, 0, 1)
+const START = Date.UTC(2026, 0, 1)
 
-export const Anything = Schema.Json as Schema.Codec<Plain, unknown>
+const Anything = Schema.Json as Schema.Codec<Plain, unknown>
 
 /** A kind whose parameters, results and failures are anything. */
 export const kindOf = (name: string, more: object = {}) =>
