@@ -125,6 +125,7 @@ export const layerHttpOf = ({ config }: Settings) => {
   const { cors, docs, maxBodyBytes, publicUrl } = config.http
   return layerHttp({
     docs,
+    metrics: config.telemetry.prometheus,
     bodyLimit: maxBodyBytes,
     https: publicUrl?.startsWith("https:") === true,
     ...(cors.length === 0 ? {} : { cors: { origins: cors.includes("*") ? ("*" as const) : cors } })

@@ -195,11 +195,6 @@ export const ServerConfig = Schema.Struct({
       host: field(text("a host name or an address"), "127.0.0.1", "Where to listen; without keys only on loopback."),
       port: field(whole(0, 65_535), 8787, "Which port to listen on; 0: a free one."),
       publicUrl: optional(url, "How clients reach the server, if a proxy stands before it."),
-      basePath: field(
-        matching(/^(\/[\w.~-]+)*$/u, 'a path such as "/stage", without a slash at its end'),
-        "",
-        "What stands before every path, e.g. /stage."
-      ),
       cors: field(
         list(text("an origin such as https://app.example.com, or *"), "origins"),
         [],
@@ -235,7 +230,7 @@ export const ServerConfig = Schema.Struct({
         }).annotate({ message: "expected an object" }),
         "Sends traces, metrics and logs as OpenTelemetry asks for (OTLP over HTTP)."
       ),
-      prometheus: field(flag, true, "Serve /metrics.")
+      prometheus: field(flag, true, "Serve /metrics, to tenants that are operators.")
     },
     "What the server tells of itself."
   ),

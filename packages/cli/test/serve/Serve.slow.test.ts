@@ -121,6 +121,7 @@ describe("sotto serve", () => {
       JSON.stringify({
         folder: "keyed",
         apiKeys: [{ tenant: "default", name: "ci", secret: { env: "SOTTO_TEST_KEY" } }],
+        telemetry: { prometheus: false },
         log: { level: "trace" }
       })
     )
@@ -133,6 +134,7 @@ describe("sotto serve", () => {
       expect((await getJob(url, "one", headers))["code"]).toBe(5)
     await fetch(`${url}/v1alpha/getJob?token=${secret}&job_request_id=one`)
     await fetch(`${url}/v1alpha/getJob`, { headers: { "x-api-key": `${secret}0` } })
+    expect((await fetch(`${url}/metrics`, { headers: { "x-api-key": secret } })).status).toBe(404)
     kill("SIGTERM")
     const { stdout, stderr } = await ended
     expect(stdout + stderr).not.toContain("5ec2e7")

@@ -30,7 +30,7 @@ afterAll(remove)
 describe("sotto serve", () => {
   it("needs nothing: makes what it needs, answers, and ends well by SIGTERM", async () => {
     const { url, log, kill, ended } = await serving("new")
-    expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    for (const path of ["/healthz", "/readyz", "/docs", "/metrics"]) expect((await fetch(url + path)).status).toBe(200)
     expect(visible(path("new")).toSorted()).toEqual(
       expect.arrayContaining(["domains", "keys.json", "ledger-keys.json", "output", "reports", "sotto.db"])
     )
