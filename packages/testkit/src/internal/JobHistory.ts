@@ -409,7 +409,7 @@ export const jobOf = (op: Extract<Op, { do: "submit" }>, now: number): NewJob =>
     deadlineMs: isLeased ? op.deadlineMs : null,
     concurrencyKey: op.concurrencyKey,
     retry: { maxFailures: op.maxFailures, firstMs: 1_000, factor: 2, capMs: 4_000 },
-    silenceMs: isLeased ? null : 30_000,
+    silenceMs: isLeased ? null : 10_000,
     retentionMs: RETENTION_MS
   }
   const made = newJob(rulesOf(op.kind), { _tag: "Submit", submission })
