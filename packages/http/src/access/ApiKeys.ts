@@ -7,7 +7,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { API_KEY_ID_BYTES, API_KEY_SECRET_BYTES, ApiKey, apiKeyId, apiKeyText, sha256Hex } from "./ApiKey.ts"
+import { API_KEY_ID_BYTES, API_KEY_SECRET_BYTES, ApiKey, apiKeyId, apiKeyText } from "./ApiKey.ts"
+import { sha256Hex } from "./Digest.ts"
 
 // A key is found before its tenant is known, so all of them lie in one place.
 const PLACE = { collection: "api-keys", tenant: "server" } as const

@@ -53,7 +53,7 @@ const tenant = (name: string, more: Partial<Tenant>): Tenant => ({
   ...more
 })
 
-export const TENANTS = [
+const TENANTS = [
   tenant("acme", { sites: ["https://example.com"], buckets: ["data"] }),
   tenant("other", { sites: ["https://other.org"], buckets: ["elsewhere"] }),
   tenant("admin", { sites: [], buckets: [], operator: true })

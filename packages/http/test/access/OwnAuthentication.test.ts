@@ -139,6 +139,13 @@ describe("Authentication by API keys", () => {
       })
     ))
 
+  it("does not start with a key whose hash is none", async () => {
+    const key = { id: "ab".repeat(8), tenant: "acme", name: "given", hash: "ab", expires: null, revoked: null }
+    await expect(play(Effect.provide(ask({}), open(layerApiKeys({ keys: [key] }))))).rejects.toThrow(
+      "The hash of API key abababababababab is no SHA-256 of 64 digits."
+    )
+  })
+
   it("looks up one key for every text, so that a stranger cannot tell what was right", () =>
     play(
       Effect.gen(function* () {

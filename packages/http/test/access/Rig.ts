@@ -12,8 +12,8 @@ import type { Credentials } from "../../src/access/Credentials.ts"
 
 export const START = Date.UTC(2026, 0, 1)
 
-export const layerPorts = (seed = 1): Layer.Layer<Records | Entropy> =>
-  Layer.merge(Layer.fresh(layerMemoryRecords()), layerSeededEntropy(seed))
+const layerPorts = (): Layer.Layer<Records | Entropy> =>
+  Layer.merge(Layer.fresh(layerMemoryRecords()), layerSeededEntropy(1))
 
 /** Runs a test over fresh ports on a clock that starts in 2026; `lines` takes what is logged. */
 export const play = <A>(
