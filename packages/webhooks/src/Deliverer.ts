@@ -16,6 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import { SEND_TIMEOUT_MS } from "./HttpSender.ts"
 import { attempt } from "./internal/Attempts.ts"
 import { publish } from "./internal/Outbox.ts"
+import { quietly } from "./internal/Quietly.ts"
 import { type DueEntry, type Shelf, shelfOf, type StoredEndpoint } from "./internal/Shelf.ts"
 import type { Sender } from "./Sender.ts"
 
@@ -99,7 +100,9 @@ export const layerDeliverer = (
       })
       const tending = Effect.gen(function* () {
         for (const tenant of yield* shelf.tenants) {
-          for (const { value } of yield* shelf.endpoints(tenant)) yield* tend(tenant, value)
+          for (const { value } of yield* quietly(shelf.endpoints(tenant), [])) {
+            yield* quietly(tend(tenant, value), undefined)
+          }
         }
       })
       // Apart, so that nobody's messages wait while another tenant's many events are published.
@@ -107,12 +110,6 @@ export const layerDeliverer = (
       yield* Effect.forkScoped(Effect.repeat(quietly(publishing, undefined), rounds))
       yield* Effect.forkScoped(Effect.repeat(quietly(tending, undefined), rounds))
     })
-  )
-
-/** What fails is found again in the next round. */
-const quietly = <A, E, R>(effect: Effect.Effect<A, E, R>, otherwise: A): Effect.Effect<A, never, R> =>
-  Effect.catchCause(effect, (cause) =>
-    Effect.as(Effect.logWarning("A step of the webhooks failed; it is tried again in a moment.", cause), otherwise)
   )
 
 /** Removes deliveries that are over behind the newest `limit`. */

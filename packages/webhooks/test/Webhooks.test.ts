@@ -3,8 +3,8 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { JobStore } from "@sotto/core/ports/JobStore"
-import type { Records } from "@sotto/core/ports/Records"
+import { JobStore } from "@sotto/core/ports/JobStore"
+import { Records } from "@sotto/core/ports/Records"
 import { layerSeededEntropy } from "@sotto/memory"
 import { layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
 import * as Effect from "effect/Effect"
@@ -203,6 +203,36 @@ describe("webhooks", () => {
         }).pipe(Effect.provide(context))
       })
     ))
+
+  it("say of a damaged record where it is, not what it holds, and serve other tenants meanwhile", () => {
+    const told: Array<unknown> = []
+    const logger = Logger.make(({ message, cause }) => void told.push(message, cause))
+    return play(
+      Effect.gen(function* () {
+        const stores = memoryStores()
+        const context = yield* clients(stores)
+        const hook = receiver()
+        yield* start(stores, hook)
+        yield* Effect.gen(function* () {
+          const webhooks = yield* Webhooks
+          const { endpoint: made } = yield* webhooks.create(TENANT, endpoint())
+          yield* webhooks.create("other", endpoint())
+          yield* submit("a")
+          yield* submit("a", "other")
+          const place = { collection: "webhook-endpoints", tenant: TENANT, key: made.id }
+          const bytes = new TextEncoder().encode('{"secrets":[{"secret":"whsec_c2VjcmV0"}]}')
+          yield* Records.use((records) => records.put({ ...place, bytes, expectVersion: "any", expiresAt: null }))
+          yield* pass(3)
+          expect(hook.got).toHaveLength(1)
+          const text = told.map((one) => `${String(one)} ${JSON.stringify(one)}`).join("\n")
+          expect(text).toContain(`The webhook endpoint ${made.id} was written by something else`)
+          expect(text).not.toContain("c2VjcmV0")
+          // Nothing of the damaged tenant is marked as told.
+          expect(yield* JobStore.use((store) => store.unpublished([TENANT], 10))).toHaveLength(1)
+        }).pipe(Effect.provide(context))
+      }).pipe(Effect.provide(Logger.layer([logger])))
+    )
+  })
 
   it("leave no delivery waiting for nobody, wherever a client's process stops that asked for one", () =>
     play(

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { deliveryId } from "../Delivery.ts"
 import { wants } from "../Endpoint.ts"
 import { messageOf, typeOf } from "../Message.ts"
+import { quietly } from "./Quietly.ts"
 import { type Shelf, shelfOf, type StoredDelivery, type StoredEndpoint } from "./Shelf.ts"
 
 /** So many jobs at once. */
@@ -23,23 +24,23 @@ export const publish = Effect.fn("Webhooks.publish")(function* () {
     const jobs = yield* store.unpublished(yield* shelf.tenants, JOBS)
     if (jobs.length === 0) return made
     // Read behind the jobs: an endpoint whose making was answered before an event happened is found.
-    const endpoints = new Map<string, ReadonlyArray<StoredEndpoint>>()
+    const endpoints = new Map<string, ReadonlyArray<StoredEndpoint> | undefined>()
     for (const tenant of new Set(jobs.map((job) => job.tenant))) {
+      const found = yield* quietly(shelf.endpoints(tenant), undefined)
       endpoints.set(
         tenant,
-        (yield* shelf.endpoints(tenant)).map(({ value }) => value).filter(({ enabled }) => enabled)
+        found?.flatMap(({ value }) => (value.enabled ? [value] : []))
       )
     }
     const done = yield* Effect.forEach(
       jobs,
-      (job) =>
-        deliver(store, shelf, job, endpoints.get(job.tenant) ?? [], made).pipe(
-          Effect.as(true),
-          // It stays in the outbox.
-          Effect.catch(({ message }) =>
-            Effect.as(Effect.logWarning(`Events of the job ${job.id} could not be published yet: ${message}`), false)
-          )
-        ),
+      (job) => {
+        const wanting = endpoints.get(job.tenant)
+        // What cannot be published now stays in the outbox.
+        return wanting === undefined
+          ? Effect.succeed(false)
+          : quietly(Effect.as(deliver(store, shelf, job, wanting, made), true), false)
+      },
       { concurrency: 16 }
     )
     const marks = jobs.flatMap(({ tenant, id, outwardSeq }, i) =>

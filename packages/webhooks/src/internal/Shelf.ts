@@ -53,19 +53,28 @@ const DELIVERIES = "webhook-deliveries"
 const DUE = "webhook-due"
 const PAGE = 500
 
-const codec = <A>(schema: Schema.Codec<A, unknown>) => {
+const codec = <A>(what: string, schema: Schema.Codec<A, unknown>) => {
   const json = Schema.fromJsonString(schema)
   const [decode, encode] = [Schema.decodeUnknownEffect(json), Schema.encodeUnknownEffect(json)]
+  // What is wrong with it is not said: it may hold a secret.
+  const foreign = (key: string) =>
+    Effect.die(new Error(`The ${what} ${key} was written by something else or is damaged. Delete its record.`))
   return {
-    // A record that cannot be read was not written here.
-    read: ({ version, bytes }: StoredRecord) =>
-      Effect.map(Effect.orDie(decode(new TextDecoder().decode(bytes))), (value): Versioned<A> => ({ value, version })),
-    bytes: (value: A) => Effect.map(Effect.orDie(encode(value)), (text) => new TextEncoder().encode(text))
+    read: ({ key, version, bytes }: StoredRecord): Effect.Effect<Versioned<A>> =>
+      decode(new TextDecoder().decode(bytes)).pipe(
+        Effect.map((value) => ({ value, version })),
+        Effect.catch(() => foreign(key))
+      ),
+    bytes: (key: string, value: A): Effect.Effect<Uint8Array> =>
+      encode(value).pipe(
+        Effect.map((text) => new TextEncoder().encode(text)),
+        Effect.catch(() => foreign(key))
+      )
   }
 }
 
-const endpoints = codec(StoredEndpoint)
-const deliveries = codec(StoredDelivery)
+const endpoints = codec("webhook endpoint", StoredEndpoint)
+const deliveries = codec("webhook delivery", StoredDelivery)
 
 // 13 digits of milliseconds last until the year 2286.
 const dueKey = (endpoint: string, at: number, delivery: string): string =>
@@ -119,7 +128,7 @@ export const shelfOf = (records: Records["Service"]) => {
       ),
 
     putEndpoint: (tenant: string, value: StoredEndpoint, expectVersion: number | null) =>
-      Effect.flatMap(endpoints.bytes(value), (bytes) =>
+      Effect.flatMap(endpoints.bytes(value.id, value), (bytes) =>
         put({ collection: ENDPOINTS, tenant, key: value.id, bytes, expectVersion, expiresAt: null })
       ),
 
@@ -148,7 +157,7 @@ export const shelfOf = (records: Records["Service"]) => {
 
     /** One that is over goes after a while. */
     putDelivery: (tenant: string, value: StoredDelivery, expectVersion: number | null, now: number) =>
-      Effect.flatMap(deliveries.bytes(value), (bytes) =>
+      Effect.flatMap(deliveries.bytes(value.id, value), (bytes) =>
         put({
           collection: DELIVERIES,
           tenant,
