@@ -2,7 +2,7 @@ import { RecordsUnreadable, type ReadRecord } from "@sotto/core/ports/RecordForm
 import type { Plain } from "@sotto/core/job"
 
 /** Arrays and objects inside each other, at most. */
-export const MAX_DEPTH = 64
+const MAX_DEPTH = 64
 
 export interface ItemLimits {
   /** UTF-16 units of one item. */

@@ -1,4 +1,4 @@
-/** What a job costs. It is fixed when the job is submitted and never changes (other systems A1). */
+/** What a job costs. It is fixed when the job is submitted and never changes (spec: ondemand §5). */
 
 /** Units are thousandths of a US dollar; all numbers are whole and from 0. */
 export interface Billing {

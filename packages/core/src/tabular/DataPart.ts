@@ -1,7 +1,7 @@
 /**
  * The `data` part of a submission: JSON that says how the file is to be read.
  *
- * Real clients differ, and all of them are taken (other systems A1): the name may be called `jobName`, unknown members are ignored, members may be
+ * Real clients differ, and all of them are taken (spec: ondemand §1): the name may be called `jobName`, unknown members are ignored, members may be
  * written in any case, `null` is the same as absent, a default may be a text whatever its field is.
  */
 import { parseJson } from "./Shape.ts"

@@ -1,4 +1,4 @@
-/** Whether two submissions ask for the same: then a repeated one is answered with the first job and bills nothing. */
+/** Whether two submissions ask for the same: then a repeated one is answered with the first job and bills nothing (spec: ondemand §1). */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { concat, lp, toHex, u32 } from "../internal/Bytes.ts"
 import type { DataPart } from "./DataPart.ts"

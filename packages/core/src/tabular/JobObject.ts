@@ -1,4 +1,4 @@
-/** On-demand jobs in the words of their interface: twelve fields in an envelope (other systems A1). */
+/** On-demand jobs in the words of their interface: twelve fields in an envelope (spec: ondemand §6). */
 import type { Job } from "../job/Job.ts"
 import { isTerminal, type Millis } from "../job/Lifecycle.ts"
 import { type OnDemandParameters, onDemandKind, parametersOf, resultOf } from "./OnDemandKind.ts"

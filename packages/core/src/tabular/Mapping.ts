@@ -4,7 +4,7 @@
  * An entry moves what is at one schema path to another. The n-th position that a vector of the source meets goes to the n-th
  * position of the vector at the destination; the side with fewer open dimensions is taken as if it ended in `[*]`, and a value
  * that is no list counts as a list of one. A default fills what is missing: what is not there, `null`, or an empty cell. Where a vector on either side
- * has an end, each of its positions is filled; a list without end is never made longer (other systems A1).
+ * has an end, each of its positions is filled; a list without end is never made longer (spec: ondemand §3).
  */
 import type { Plain, PlainObject } from "../job/Plain.ts"
 import {

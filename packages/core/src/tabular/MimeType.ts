@@ -101,7 +101,7 @@ const VAGUE = ["application/octet-stream", "binary/octet-stream", "application/v
 
 /**
  * The type of an input file, as it was given: what the request says, else the type of its part, else the ending of its name;
- * `undefined` if nothing tells (other systems A1).
+ * `undefined` if nothing tells (spec: ondemand §1).
  */
 export const mimeOf = (told: {
   readonly declared: string | null

@@ -1,5 +1,5 @@
 /**
- * A model as it is offered: its versions, what they take and give, and what they ask for it. What runs them is the engine's.
+ * A model as it is offered: its versions, what they take and give, and what they ask for it. What runs them is the engine's (spec: ondemand §7).
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"

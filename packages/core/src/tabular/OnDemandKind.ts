@@ -1,7 +1,7 @@
 /**
  * On-demand model jobs: a file in, a file out, paid by groups of records.
  *
- * A job ends as `success`, as `error` if the data or the model is at fault, or as `fail` if we are (other systems A1).
+ * A job ends as `success`, as `error` if the data or the model is at fault, or as `fail` if we are (spec: ondemand §6).
  */
 import * as Schema from "effect/Schema"
 import type { Job } from "../job/Job.ts"

@@ -1,4 +1,4 @@
-/** The file beside a result that names every record that has none. */
+/** The file beside a result that names every record that has none (spec: ondemand §4). */
 import type { Plain } from "../job/Plain.ts"
 import type { RecordForm } from "./MimeType.ts"
 

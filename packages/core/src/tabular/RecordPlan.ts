@@ -1,6 +1,6 @@
 /**
  * How the records of one file become those of a model, and what the model gives becomes rows: schemas, mappings and columns
- * put together once, before a job is paid.
+ * put together once, before a job is paid (spec: ondemand §3, §4).
  */
 import type { Plain, PlainObject } from "../job/Plain.ts"
 import {

@@ -2,7 +2,7 @@
  * Where a value is inside a record: `field/subfield`, `list[0]/name`, `grid[*][2]`.
  *
  * Levels are divided by `/`, a leading `/` may be left out. Brackets behind a name choose positions of a list, chained for
- * lists of lists (other systems A1).
+ * lists of lists (spec: ondemand §2).
  */
 
 /** Positions `start`, `start + step`, … up to `end`, which is included; `null`: without end. */

@@ -2,7 +2,7 @@
  * Rows of texts as records, and records as rows: the columns of a CSV file.
  *
  * A header names a path. A header that occurs several times is a list, the leftmost at position 0; without a header line
- * columns are called `1`, `2`, … (other systems A1).
+ * columns are called `1`, `2`, … (spec: ondemand §4).
  */
 import type { Plain, PlainObject } from "../job/Plain.ts"
 import {

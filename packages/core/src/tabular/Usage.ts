@@ -1,4 +1,4 @@
-/** What was used, from the jobs themselves: they are never billed twice, so neither is their sum. */
+/** What was used, from the jobs themselves: they are never billed twice, so neither is their sum (spec: ondemand §5). */
 import type { Job } from "../job/Job.ts"
 import { parametersOf } from "./OnDemandKind.ts"
 

@@ -4,7 +4,7 @@ import type { Plain } from "../../src/job/Plain.ts"
 import { type RecordsOffer, recordSchema } from "../../src/tabular/Model.ts"
 import type { SchemaPath, Vector } from "../../src/tabular/SchemaPath.ts"
 
-export const names = fc.constantFrom("a", "b", "c d", "é", "1", "constructor")
+const names = fc.constantFrom("a", "b", "c d", "é", "1", "constructor")
 
 export const vectors: fc.Arbitrary<Vector> = fc
   .tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 3 }), fc.option(fc.integer({ min: 0, max: 3 })))

@@ -73,7 +73,7 @@ export const send = Effect.fnUntraced(function* (
   return yield* shop.submit({ ...submission, upload, ...more })
 })
 
-export const readText = Effect.fnUntraced(function* (
+const readText = Effect.fnUntraced(function* (
   house: Context.Context<House>,
   ref: { readonly bucket: string; readonly key: string }
 ) {
