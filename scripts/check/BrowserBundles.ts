@@ -18,7 +18,7 @@ const handedInTo = (name: string): object =>
   name === "@sotto/client"
     ? { crypto, TextEncoder }
     : name.startsWith("@sotto/core/ports/") ||
-        ["@sotto/core/automation", "@sotto/core/job", "@sotto/core/tabular"].includes(name)
+        ["@sotto/core/automation", "@sotto/core/job", "@sotto/core/launcher", "@sotto/core/tabular"].includes(name)
       ? { TextEncoder, TextDecoder }
       : {}
 
