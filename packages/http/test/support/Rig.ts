@@ -1,7 +1,7 @@
 /** A server in process over stores in memory, with a clock that only the test moves. */
 import type { Plain } from "@sotto/core/job"
 import { JobKind } from "@sotto/core/job"
-import { Aggregator } from "@sotto/core/ports/Aggregator"
+import { Aggregator, AggregatorCrashed, type Sums } from "@sotto/core/ports/Aggregator"
 import type { BlobStore } from "@sotto/core/ports/BlobStore"
 import type { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import type { Entropy } from "@sotto/core/ports/Entropy"
@@ -50,14 +50,17 @@ export const NOTES = kindOf("notes")
 
 type Ports = JobStore | JobQueue | Records | Entropy | BlobStore | BudgetLedger | LedgerKeys | Aggregator
 
-const memory = (): Layer.Layer<Ports> =>
+const memory = (sums: Sums | undefined): Layer.Layer<Ports> =>
   Layer.mergeAll(
     layerMemoryJobStore(),
     layerMemoryRecords(),
     layerMemoryJobQueue(),
     layerMemoryBlobStore({ buckets: ["data"] }),
     layerMemoryBudgetLedger().pipe(Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS))),
-    Layer.mock(Aggregator)({})
+    Layer.mock(Aggregator)({
+      sum: () =>
+        sums === undefined ? Effect.fail(new AggregatorCrashed({ message: "There are none." })) : Effect.succeed(sums)
+    })
   ).pipe(Layer.provideMerge(layerSeededEntropy(1)), Layer.orDie)
 
 export const unlimited: Tenant["limits"] = { requestsPerMinute: null, jobs: null, streams: null }
@@ -115,6 +118,8 @@ export interface ServeOptions extends HttpOptions {
   readonly handlers?: ReadonlyArray<KindHandler>
   /** Whether it has endpoints of webhooks. */
   readonly webhooks?: boolean
+  /** What reports sum to; without it none can be read. */
+  readonly sums?: Sums
   /** Put over the store of jobs. */
   readonly over?: Layer.Layer<JobStore, never, JobStore>
 }
@@ -137,7 +142,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions = {}) {
   const services: Layer.Layer<EngineServices | Ports> = worker.pipe(
     Layer.provideMerge(engine),
     Layer.provideMerge(options.over ?? Layer.empty),
-    Layer.provideMerge(Layer.fresh(memory()))
+    Layer.provideMerge(Layer.fresh(memory(options.sums)))
   )
   const context = yield* Layer.build(
     layerHttp(options).pipe(
