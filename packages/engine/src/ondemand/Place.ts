@@ -1,5 +1,6 @@
 import type { BlobRef } from "@sotto/core/ports/BlobStore"
 import { compactId } from "@sotto/core/tabular"
+import * as Result from "effect/Result"
 
 /** Where the files of on-demand jobs are. */
 export interface FilesPlace {
@@ -32,4 +33,17 @@ export const outputFile = (
 ): { readonly ref: BlobRef; readonly name: string } => {
   const name = `${what}_${compactId(job.id).slice(0, 8)}.${extension}`
   return { ref: { bucket: place.bucket, key: `${outputPrefix(place, job)}${job.epoch}/${name}` }, name }
+}
+
+/** Whose file a key is, and of which job if a job wrote it; `undefined` for a key of another origin. */
+export const ownerOf = (
+  { prefix = "" }: FilesPlace,
+  key: string
+): { readonly tenant: string; readonly job: string | undefined } | undefined => {
+  const match = key.startsWith(prefix)
+    ? /^([^/]+)\/(?:input\/[0-9a-f]{32}|([0-9a-f]{32})\/output\/.+)$/.exec(key.slice(prefix.length))
+    : null
+  if (match === null) return undefined
+  const tenant = Result.try(() => decodeURIComponent(match[1] ?? ""))
+  return Result.isSuccess(tenant) ? { tenant: tenant.success, job: match[2] } : undefined
 }

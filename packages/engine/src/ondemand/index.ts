@@ -14,6 +14,7 @@ export {
   type RunFile,
   type RunRecords
 } from "./Model.ts"
+export { layerFilesRetention } from "./FilesRetention.ts"
 export { onDemandHandler, type OnDemandHandlerOptions } from "./OnDemandHandler.ts"
 export * from "./OnDemand.ts"
 export type { FilesPlace } from "./Place.ts"
