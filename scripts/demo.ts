@@ -26,7 +26,7 @@ const count = Number(process.env["SOTTO_DEMO_REPORTS"] ?? 100_000)
 const started = performance.now()
 
 const say = (text = ""): void => void process.stdout.write(`${text}\n`)
-const tell = (text: string): void => say(text.trimEnd().replace(/^/gm, "  "))
+const tell = (text: string): void => say(text.trimEnd().replace(/^(?=.)/gm, "  "))
 const fault = (text: string): never => {
   throw new Error(text)
 }
@@ -373,7 +373,7 @@ const main = async (): Promise<void> => {
   sotto(generate("shared", "shared", "--count", String(Math.ceil(count / 5)), ...sealed, ...origin("shared")), {
     quiet: true
   })
-  tell(`exit code ${await server.kill("TERM")}: what it had begun it handed back`)
+  tell(`exit code ${await server.kill("TERM")}`)
   server = await serve({ SOTTO_PAUSE_AT: "paid" })
   await createJob(server.url, "killed", request("killed", "killed/reports.avro", "main/domain.avro"))
   await server.says("paused at paid")

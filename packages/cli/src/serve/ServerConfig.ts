@@ -141,7 +141,7 @@ const ApiKeyConfig = Schema.Struct({
 
 export type ApiKeyConfig = typeof ApiKeyConfig.Type
 
-export const KINDS = ["aggregation"] as const
+const KINDS = ["aggregation"] as const
 
 const LEVELS = ["trace", "debug", "info", "warn", "error"] as const
 
