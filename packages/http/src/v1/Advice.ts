@@ -43,9 +43,11 @@ const unknown = (because: string): typeof BudgetAdvice.Type => ({
   short: []
 })
 
-/** The advice for the parameters of a submission; `null` for kinds that charge nothing. */
-export const advise = Effect.fn("v1.advise")(function* (tenant: Tenant, kind: string, parameters: unknown) {
-  if (kind !== aggregationKind.name) return null
+/** Said when others are being advised: reading all reports is work that workers want to do too. */
+export const BUSY = unknown("The reports of others are being looked at. Try again in a moment.")
+
+/** The advice for the parameters of an aggregation; `null` for those that cannot be read. */
+export const advise = Effect.fn("v1.advise")(function* (tenant: Tenant, parameters: unknown) {
   const read = aggregationKind.parameters.decode(parameters)
   if (read._tag === "NotCoded") return null
   const { siteOf, domainOptional } = yield* AggregationRules

@@ -11,7 +11,7 @@ import {
   submissionOf
 } from "@sotto/core/job"
 import type { JobFilter } from "@sotto/core/ports/JobStore"
-import { Engine, Journal, type JobView as EngineView, type SubmitRequest } from "@sotto/engine"
+import { aggregationKind, Engine, Journal, type JobView as EngineView, type SubmitRequest } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
@@ -19,13 +19,15 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import { requireOwn, requireRoom } from "../Admission.ts"
 import { apiOf } from "../ApiOf.ts"
 import { Draining } from "../front/Draining.ts"
 import { Caller, Guard, Operation } from "../Operation.ts"
 import { problem, problemOf, problems } from "../Problem.ts"
-import { advise, BudgetAdvice } from "./Advice.ts"
+import { advise, BudgetAdvice, BUSY } from "./Advice.ts"
 import { parseCursor, printCursor } from "./Cursor.ts"
 import { etagOf, isUnchanged, wantedSeqs } from "./ETag.ts"
 import { EXAMPLE_ID, EXAMPLE_JOB, EXAMPLE_SUBMISSION, EXAMPLE_SUMMARY } from "./Examples.ts"
@@ -251,6 +253,9 @@ const answer = (
 
 const DEFAULT_LIMIT = 100
 
+/** How many submissions are advised about at once. */
+const MOST_ADVISED = 2
+
 type Submitted = typeof Submission.Type
 
 const requestOf = (payload: Submitted, tenant: string, key: string | undefined): SubmitRequest => {
@@ -272,6 +277,7 @@ export const layerJobsGroup = HttpApiBuilder.group(
     const engine = yield* Engine
     const journal = yield* Journal
     const draining = yield* Draining
+    const advising = yield* Semaphore.make(MOST_ADVISED)
 
     /** The job when it has ended, or after so many seconds, or when the server is about to stop. */
     const waited = Effect.fnUntraced(function* (tenant: string, id: string, seconds: number) {
@@ -321,7 +327,9 @@ export const layerJobsGroup = HttpApiBuilder.group(
         return yield* Effect.fail(problem("invalid-submission", `Correct the submission: ${job.message}.`))
       }
       const { tenant } = yield* Caller
-      return { valid: true, budget: yield* advise(tenant, request.kind, parameters) } as const
+      if (kind.name !== aggregationKind.name) return { valid: true, budget: null } as const
+      const advice = yield* advising.withPermitsIfAvailable(1)(advise(tenant, parameters))
+      return { valid: true, budget: Option.getOrElse(advice, () => BUSY) } as const
     })
 
     return handlers.handleAll({

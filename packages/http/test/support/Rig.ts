@@ -50,7 +50,7 @@ export const NOTES = kindOf("notes")
 
 type Ports = JobStore | JobQueue | Records | Entropy | BlobStore | BudgetLedger | LedgerKeys | Aggregator
 
-const memory = (sums: Sums | undefined): Layer.Layer<Ports> =>
+const memory = (sums: ServeOptions["sums"]): Layer.Layer<Ports> =>
   Layer.mergeAll(
     layerMemoryJobStore(),
     layerMemoryRecords(),
@@ -59,7 +59,11 @@ const memory = (sums: Sums | undefined): Layer.Layer<Ports> =>
     layerMemoryBudgetLedger().pipe(Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS))),
     Layer.mock(Aggregator)({
       sum: () =>
-        sums === undefined ? Effect.fail(new AggregatorCrashed({ message: "There are none." })) : Effect.succeed(sums)
+        sums === "endless"
+          ? Effect.never
+          : sums === undefined
+            ? Effect.fail(new AggregatorCrashed({ message: "There are none." }))
+            : Effect.succeed(sums)
     })
   ).pipe(Layer.provideMerge(layerSeededEntropy(1)), Layer.orDie)
 
@@ -118,8 +122,8 @@ export interface ServeOptions extends HttpOptions {
   readonly handlers?: ReadonlyArray<KindHandler>
   /** Whether it has endpoints of webhooks. */
   readonly webhooks?: boolean
-  /** What reports sum to; without it none can be read. */
-  readonly sums?: Sums
+  /** What reports sum to; without it none can be read, `endless`: they have no end. */
+  readonly sums?: Sums | "endless"
   /** Put over the store of jobs. */
   readonly over?: Layer.Layer<JobStore, never, JobStore>
 }

@@ -7,6 +7,8 @@ import { aggregationKind, type Bill, pay } from "@sotto/engine"
 import { LEDGER_TEST_KEYS } from "@sotto/testkit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
 import { json, kindOf, play, type Served, serve } from "../support/Rig.ts"
 
@@ -123,6 +125,27 @@ describe("validateOnly of an aggregation", () => {
       Effect.gen(function* () {
         const budget = yield* advised()
         expect(budget).toMatchObject({ use: "unknown", because: expect.stringContaining("Check bucket") })
+      })
+    ))
+
+  it("gives up on more reports than can be looked at in a minute, and looks for few at once", () =>
+    play(() =>
+      Effect.gen(function* () {
+        const { ask } = yield* serve({ kinds: [aggregationKind], sums: "endless" })
+        const validate = Effect.suspend(() =>
+          Effect.flatMap(ask("POST /v1/jobs?validateOnly=true", { as: "acme", body: aggregation() }), json)
+        )
+        const looked = [yield* Effect.forkChild(validate), yield* Effect.forkChild(validate)]
+        yield* TestClock.adjust("1 second")
+        expect((yield* validate).budget).toMatchObject({
+          use: "unknown",
+          because: expect.stringContaining("of others")
+        })
+        yield* TestClock.adjust("60 seconds")
+        for (const fiber of looked) {
+          const { budget } = yield* Fiber.join(fiber)
+          expect(budget).toMatchObject({ use: "unknown", because: expect.stringContaining("sotto budget check") })
+        }
       })
     ))
 })
