@@ -4,7 +4,7 @@ import { layerListener, Listener } from "@sotto/http/node"
 import { Worker } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { CommandError, Interrupted } from "../Failure.ts"
+import { CommandError, Interrupted, UsageError } from "../Failure.ts"
 import { run } from "../Run.ts"
 import { withAccessLog } from "../serve/AccessLog.ts"
 import { layerAccessOf, layerEngineOf, layerHttpOf, layerTelemetryOf, layerWebhooksOf } from "../serve/Compose.ts"
@@ -28,6 +28,7 @@ export interface ServeOptions extends ConfigOptions {
 }
 
 const withFlags = (settings: Settings, { host, port }: Pick<ServeOptions, "host" | "port">): Settings => {
+  if (port !== undefined && port > 65_535) throw new UsageError("--port: write a whole number from 0 to 65535.")
   const { config } = settings
   const flags = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) }
   return { ...settings, config: { ...config, http: { ...config.http, ...flags } } }
