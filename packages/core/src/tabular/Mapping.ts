@@ -78,12 +78,12 @@ export const inputMapping = (
   const kept = shape.members.filter(({ name }) => !touched.has(name))
   if (table !== undefined) {
     for (const { source, number, fallback } of moves) {
-      if (source.length > 0 && fallback === undefined && !table.has(source)) {
+      if (source.length > 0 && fallback === undefined && !table.has(stepsOf(source))) {
         faults.push(`Entry ${number} of mapping reads "${printPath(source)}", which is no column. ${columnsOf(table)}`)
       }
     }
     for (const { name } of kept.filter(({ required }) => required)) {
-      if (!table.has([{ name, vectors: [] }])) {
+      if (!table.has([name])) {
         faults.push(`The model wants "${name}", which is no column. ${columnsOf(table)} Map one of them to it.`)
       }
     }
@@ -175,7 +175,8 @@ const compile = (
     if (to === undefined) fault(`the model has no input "${printPath(destination)}".`)
     if (from === undefined) fault(`the model has no output "${printPath(source)}".`)
     if (to === undefined || from === undefined) continue
-    const clash = moves.find((one) => overlap(one.destination, destination))
+    const steps = stepsOf(destination)
+    const clash = moves.find((one) => overlap(one.to, steps))
     if (clash !== undefined) {
       fault(`"${printPath(destination)}" is already the destination of entry ${clash.number}, or lies within it.`)
       continue
@@ -192,7 +193,7 @@ const compile = (
       source,
       destination,
       from: stepsOf(source),
-      to: stepsOf(destination),
+      to: steps,
       fallback: fallback?.value
     })
   }

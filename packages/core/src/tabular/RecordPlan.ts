@@ -13,7 +13,16 @@ import {
 } from "./Mapping.ts"
 import type { RecordForm } from "./MimeType.ts"
 import type { RecordsOffer } from "./Model.ts"
-import { fieldsOf, type Layout, layoutOf, type Table, tableWithHeader, tableWithoutHeader } from "./Table.ts"
+import {
+  fieldsOf,
+  type Layout,
+  layoutOf,
+  MAX_COLUMNS,
+  type Table,
+  tableWithHeader,
+  tableWithoutHeader,
+  widthOf
+} from "./Table.ts"
 
 export type Planned<T> =
   | { readonly _tag: "Planned"; readonly value: T }
@@ -55,7 +64,12 @@ export const planRecords = <I, O>(
     const faults = [into, out].flatMap((one) => (one._tag === "MappingRejected" ? one.faults : []))
     return { _tag: "PlanRejected", faults }
   }
-  const layout = form._tag === "Csv" ? layoutOf(out.destinations ?? fieldsOf(output.shape)) : undefined
+  const fields = form._tag === "Csv" ? (out.destinations ?? fieldsOf(output.shape)) : undefined
+  if (fields !== undefined && widthOf(fields) > MAX_COLUMNS) {
+    const fault = `The result would have ${widthOf(fields)} columns; map to at most ${MAX_COLUMNS}.`
+    return { _tag: "PlanRejected", faults: [fault] }
+  }
+  const layout = fields === undefined ? undefined : layoutOf(fields)
   return {
     _tag: "RecordPlan",
     header: form._tag === "Csv" && form.header ? (layout?.header ?? null) : null,

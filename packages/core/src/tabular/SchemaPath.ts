@@ -112,30 +112,43 @@ export const positionOf = ({ start, step, end }: Vector, n: number): number | un
 export const countOf = ({ start, step, end }: Vector): number | null =>
   end === null ? null : Math.floor((end - start) / step) + 1
 
-/** Whether a place can be reached by both paths, or one leads into what the other names. */
-export const overlap = (one: SchemaPath, other: SchemaPath): boolean => {
-  const [left, right] = [stepsOf(one), stepsOf(other)]
-  return left.slice(0, right.length).every((step, i) => sameStep(step, right[i] as PathStep))
-}
-
 /** A path taken apart: names and vectors in the order in which they are followed. */
 export type PathStep = string | Vector
 
 export const stepsOf = (path: SchemaPath): ReadonlyArray<PathStep> =>
   path.flatMap(({ name, vectors }) => [name, ...vectors])
 
+/** Whether a place can be reached by both, or one leads into what the other names. */
+export const overlap = (one: ReadonlyArray<PathStep>, other: ReadonlyArray<PathStep>): boolean => {
+  const length = Math.min(one.length, other.length)
+  for (let i = 0; i < length; i++) if (!sameStep(one[i] as PathStep, other[i] as PathStep)) return false
+  return true
+}
+
 const sameStep = (a: PathStep, b: PathStep): boolean =>
   typeof a === "string" || typeof b === "string" ? a === b : meet(a, b)
 
-/** Whether two vectors have a position in common; a common one lies within `b.step` steps of `a` behind both starts. */
+/** Whether two vectors have a position in common: the least one behind both starts, by the Chinese remainder theorem. */
 const meet = (a: Vector, b: Vector): boolean => {
-  const from = Math.max(a.start, b.start)
-  const last = Math.min(a.end ?? Infinity, b.end ?? Infinity)
-  const first = a.start + Math.ceil((from - a.start) / a.step) * a.step
-  for (let n = 0, position = first; n < b.step && position <= last; n++, position += a.step) {
-    if ((position - b.start) % b.step === 0) return true
+  const [gcd, inverse] = euclid(a.step, b.step)
+  const apart = b.start - a.start
+  if (apart % gcd !== 0) return false
+  const modulus = b.step / gcd
+  const steps = ((((apart / gcd) * inverse) % modulus) + modulus) % modulus
+  const common = a.start + a.step * steps
+  const period = a.step * modulus
+  const first = common + Math.max(0, Math.ceil((b.start - common) / period)) * period
+  return first <= Math.min(a.end ?? Infinity, b.end ?? Infinity)
+}
+
+/** The greatest common divisor of two numbers from 1, and the factor with which `a` makes it modulo `b`. */
+const euclid = (a: number, b: number): readonly [number, number] => {
+  let [high, low, factor, next] = [a, b, 1, 0]
+  while (low !== 0) {
+    const times = Math.floor(high / low)
+    ;[high, low, factor, next] = [low, high - times * low, next, factor - times * next]
   }
-  return false
+  return [high, factor]
 }
 
 const rejected = (text: string, hint: string): PathRejected => ({ _tag: "PathRejected", text, hint })

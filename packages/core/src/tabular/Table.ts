@@ -6,9 +6,9 @@
  */
 import type { Plain, PlainObject } from "../job/Plain.ts"
 import {
+  countOf,
   isPathRejected,
   isSingle,
-  overlap,
   parsePath,
   type PathStep,
   printPath,
@@ -22,8 +22,8 @@ export interface Table {
   readonly columns: ReadonlyArray<string>
   /** Where the column or columns of this header are in a record. */
   pathOf(column: string): SchemaPath | undefined
-  /** Whether a column is at this path, within it or around it. */
-  has(path: SchemaPath): boolean
+  /** Whether a column is at this place, within it or around it. */
+  has(place: ReadonlyArray<PathStep>): boolean
   /** The record of a row that has a cell for each column. */
   record(cells: ReadonlyArray<string>): PlainObject
 }
@@ -44,11 +44,14 @@ export const tableWithHeader = (header: ReadonlyArray<string>): Table | TableRej
   const counts = new Map<string, number>()
   for (const name of header) counts.set(name, (counts.get(name) ?? 0) + 1)
   const paths = new Map([...counts.keys()].filter(isUsable).map((name) => [name, headerPath(name)] as const))
-  const clash = clashOf([...paths])
-  if (clash !== undefined) {
-    return {
-      _tag: "TableRejected",
-      message: `The columns "${clash[0]}" and "${clash[1]}" name the same place of a record. Rename one of them.`
+  const root: Branch = { column: undefined, branches: new Map() }
+  for (const [column, path] of paths) {
+    const clash = grow(root, stepsOf(path), column)
+    if (clash !== undefined) {
+      return {
+        _tag: "TableRejected",
+        message: `The columns "${clash}" and "${column}" name the same place of a record. Rename one of them.`
+      }
     }
   }
   const met = new Map<string, number>()
@@ -59,7 +62,7 @@ export const tableWithHeader = (header: ReadonlyArray<string>): Table | TableRej
     if (path === undefined) return undefined
     return counts.get(name) === 1 ? stepsOf(path) : [...stepsOf(path), { start: nth, step: 1, end: nth }]
   })
-  return tableOf(header, paths, places)
+  return tableOf(header, paths, places, root)
 }
 
 export const tableWithoutHeader = (width: number): Table | TableRejected =>
@@ -74,28 +77,64 @@ const headerPath = (name: string): SchemaPath => {
   return !isPathRejected(path) && path.every(({ vectors }) => vectors.every(isSingle)) ? path : [{ name, vectors: [] }]
 }
 
-const clashOf = (paths: ReadonlyArray<readonly [string, SchemaPath]>): readonly [string, string] | undefined => {
-  const byName = new Map<string, Array<readonly [string, SchemaPath]>>()
-  for (const [column, path] of paths) {
-    const root = path[0]?.name ?? ""
-    const before = byName.get(root) ?? []
-    const clash = before.find(([, other]) => overlap(path, other))
-    if (clash !== undefined) return [clash[0], column]
-    byName.set(root, [...before, [column, path]])
+/** All columns, step by step. */
+interface Branch {
+  /** The column that ends here; it has no branches then. */
+  column: string | undefined
+  readonly branches: Map<string | number, Branch>
+}
+
+/** Adds a column; answers the one that is in its way. */
+const grow = (root: Branch, place: ReadonlyArray<PathStep>, column: string): string | undefined => {
+  let at = root
+  for (const step of place) {
+    if (at.column !== undefined) return at.column
+    const key = keyOf(step)
+    const next = at.branches.get(key) ?? { column: undefined, branches: new Map() }
+    at.branches.set(key, next)
+    at = next
   }
-  return undefined
+  const before = at.column ?? someColumn(at)
+  at.column = column
+  return before
+}
+
+const keyOf = (step: PathStep): string | number => (typeof step === "string" ? step : step.start)
+
+const someColumn = ({ column, branches }: Branch): string | undefined => {
+  for (const branch of branches.values()) return someColumn(branch)
+  return column
+}
+
+const reaches = (at: Branch, place: ReadonlyArray<PathStep>, i: number): boolean => {
+  const step = place[i]
+  if (step === undefined || at.column !== undefined) return true
+  if (typeof step === "string" || isSingle(step)) {
+    const next = at.branches.get(keyOf(step))
+    return next !== undefined && reaches(next, place, i + 1)
+  }
+  const { start, end } = step
+  return [...at.branches].some(
+    ([key, next]) =>
+      typeof key === "number" &&
+      key >= start &&
+      (end === null || key <= end) &&
+      (key - start) % step.step === 0 &&
+      reaches(next, place, i + 1)
+  )
 }
 
 const tableOf = (
   columns: ReadonlyArray<string>,
   paths: ReadonlyMap<string, SchemaPath>,
-  places: ReadonlyArray<ReadonlyArray<PathStep> | undefined>
+  places: ReadonlyArray<ReadonlyArray<PathStep> | undefined>,
+  root: Branch
 ): Table => {
   const flat = places.map((place) => (place?.length === 1 && typeof place[0] === "string" ? place[0] : undefined))
   return {
     columns,
     pathOf: (column) => paths.get(column),
-    has: (path) => [...paths.values()].some((one) => overlap(one, path)),
+    has: (place) => columns.length > 0 && reaches(root, place, 0),
     record: (cells) => {
       const record: Record<string, Plain> = {}
       for (const [i, cell] of cells.entries()) {
@@ -145,15 +184,16 @@ export interface Layout {
 export const layoutOf = (paths: ReadonlyArray<SchemaPath>): Layout => {
   const all = paths.flatMap((path) => expand(stepsOf(path)))
   const places = [...new Map(all.map((place) => [printSteps(place), place])).values()]
-  const bases = new Map<string, ReadonlyArray<number>>()
+  const bases = new Map<string, Array<number>>()
   for (const place of places) {
     const end = place.at(-1)
     if (typeof end !== "object") continue
     const base = printSteps(place.slice(0, -1))
-    bases.set(base, [...(bases.get(base) ?? []), end.start])
+    const positions = bases.get(base)
+    if (positions === undefined) bases.set(base, [end.start])
+    else positions.push(end.start)
   }
-  const repeats = ([...positions]: ReadonlyArray<number>) =>
-    positions.length > 1 && positions.every((one, i) => one === i)
+  const repeats = (positions: ReadonlyArray<number>) => positions.length > 1 && positions.every((one, i) => one === i)
   return {
     header: places.map((place) => {
       const base = typeof place.at(-1) === "object" ? printSteps(place.slice(0, -1)) : undefined
@@ -161,6 +201,20 @@ export const layoutOf = (paths: ReadonlyArray<SchemaPath>): Layout => {
     }),
     row: (record) => places.map((place) => cellOf(valueAt(record, place)))
   }
+}
+
+/** How many columns such a layout has, or more if some coincide. */
+export const widthOf = (paths: ReadonlyArray<SchemaPath>): number =>
+  paths.reduce((sum, path) => sum + placesOf(stepsOf(path)), 0)
+
+const placesOf = (steps: ReadonlyArray<PathStep>): number => {
+  let places = 1
+  for (const step of steps) {
+    const count = typeof step === "string" ? 1 : countOf(step)
+    if (count === null) return places
+    places *= count
+  }
+  return places
 }
 
 /** The fields of a shape: structs and lists of a fixed length are gone into. */

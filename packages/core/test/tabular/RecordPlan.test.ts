@@ -92,6 +92,11 @@ describe("a plan", () => {
     ["an empty file without a header", { form: BARE, firstRow: undefined }, /The file is empty/],
     ["columns that clash", { firstRow: ["x", "x/a", "y"] }, /name the same place/],
     ["a missing column", { firstRow: ["x"] }, /wants "y"/],
+    [
+      "a result that is too wide",
+      { outputMapping: [to("z", "v[0-9999]"), to("note", "n")] },
+      /would have 10001 columns/
+    ],
     ["faults of both mappings", { mapping: [to("q", "x")], outputMapping: [to("q", "x")] }, /reads "q".*no output "q"/]
   ])("refuses %s before anything is paid", (_, more, message) => {
     const made = planRecords(model, request(more))

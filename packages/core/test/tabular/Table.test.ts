@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { isPathRejected, parsePath, printPath, type SchemaPath } from "../../src/tabular/SchemaPath.ts"
+import { isPathRejected, parsePath, printPath, stepsOf, type SchemaPath } from "../../src/tabular/SchemaPath.ts"
 import { jsonSchemaOf, shapeOf } from "../../src/tabular/Shape.ts"
 import {
   fieldsOf,
@@ -9,7 +9,8 @@ import {
   MAX_COLUMNS,
   type Table,
   tableWithHeader,
-  tableWithoutHeader
+  tableWithoutHeader,
+  widthOf
 } from "../../src/tabular/Table.ts"
 import { plain } from "./support.ts"
 
@@ -63,10 +64,20 @@ describe("a table", () => {
     expect(tableWithHeader(header)).toMatchObject({ _tag: "TableRejected", message: expect.stringMatching(message) })
   })
 
-  it("knows what it has, within and around a path", () => {
-    const made = table(["a/b", "v", "v"])
-    expect(["a", "a/b", "a/b/c", "v", "v[1]"].map((one) => made.has(path(one)))).toEqual([true, true, true, true, true])
-    expect(["b", "a/c", "x"].map((one) => made.has(path(one)))).toEqual([false, false, false])
+  it("knows what it has, within and around a place", () => {
+    const made = table(["a/b", "v", "v", "w[3]"])
+    const has = (text: string) => made.has(stepsOf(path(text)))
+    expect(["a", "a/b", "a/b/c", "v", "v[1]", "w[3]", "w[*]", "w[1+2]/x", "w"].filter((text) => !has(text))).toEqual([])
+    expect(["b", "a/c", "x", "w[2]", "w[0+2]", "w[0-2]", "w[4-9]"].filter(has)).toEqual([])
+  })
+
+  it("of ten thousand columns within one another is read at once", () => {
+    const header = Array.from({ length: MAX_COLUMNS }, (_, i) => `a/${"b/".repeat(i % 20)}c${i}`)
+    const since = performance.now()
+    const made = table(header)
+    for (const name of header) made.has(stepsOf(path(name)))
+    expect(plain(made.record(header.map(String)))).toHaveProperty("a")
+    expect(performance.now() - since).toBeLessThan(5_000)
   })
 })
 
@@ -126,6 +137,15 @@ describe("a layout", () => {
       '{"n":1}',
       ""
     ])
+  })
+
+  it("counts its columns before it makes them", () => {
+    for (const paths of [["z"], ["v[0-2]"], ["g[0-1][0-1]", "a"], ["v[*]"], ["v[0-4]/w[*]/x"]].map((some) =>
+      some.map(path)
+    )) {
+      expect(widthOf(paths)).toBe(layoutOf(paths).header.length)
+    }
+    expect(widthOf(Array.from({ length: 1_000 }, (_, i) => path(`v${i}[0-9999]`)))).toBe(10_000_000)
   })
 
   it("of a schema goes into structs and lists of a fixed length", () => {
