@@ -81,6 +81,7 @@ const complete = (operation: Json, endpoint: HttpApiEndpoint.Top, speaksProblems
     response["headers"] = {
       ...(response["headers"] as Json | undefined),
       ...HEADERS,
+      ...(status < "400" ? described(rules?.headers ?? {}) : {}),
       ...(status === "429" || status === "503" ? RETRY_AFTER : {})
     }
   }
@@ -89,6 +90,11 @@ const complete = (operation: Json, endpoint: HttpApiEndpoint.Top, speaksProblems
   if (bodies.some(({ ast }) => SchemaAST.isNull(ast))) (operation["requestBody"] as Json)["required"] = false
   if (rules?.example !== undefined) exemplify(operation, rules.example)
 }
+
+const described = (headers: Readonly<Record<string, string>>): Json =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: "string" } }])
+  )
 
 /** Writes an example into request, parameters and the first good answer. */
 const exemplify = (operation: Json, { parameters = {}, body, answer }: Example): void => {

@@ -44,6 +44,8 @@ export interface OperationRules {
    * as it does, whatever the client accepts.
    */
   readonly produces?: ReadonlyArray<string>
+  /** Headers of its good answers, with what they say. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly example?: Example
 }
 

@@ -126,6 +126,16 @@ describe("Document", () => {
     })
   })
 
+  it("names the headers that tell where to go on", () => {
+    const headersOf = (path: string, method: string, status: number) =>
+      Object.keys(document.paths[path][method].responses[status].headers)
+    expect(headersOf("/v1/jobs", "post", 202)).toEqual(expect.arrayContaining(["location", "etag", "retry-after"]))
+    expect(headersOf("/v1/jobs", "get", 200)).toContain("link")
+    expect(headersOf("/v1/jobs/{job}/result/{file}", "get", 303)).toContain("location")
+    expect(headersOf("/v1/blobs/{name}", "get", 206)).toContain("content-range")
+    expect(headersOf("/v1/jobs", "post", 422)).not.toContain("location")
+  })
+
   it("lists every type of problem", () => {
     expect(document.components.schemas.Problem.properties.type.enum).toEqual(
       Object.keys(PROBLEMS).map((code) => `urn:sotto:problem:${code}`)

@@ -33,6 +33,11 @@ const get = HttpApiEndpoint.get("get", "/v1/blobs/:name", {
 })
   .annotateMerge(
     OpenApi.annotations({
+      // A range is answered as the whole is, with a status of its own.
+      transform: (operation) => {
+        const responses = operation["responses"] as Record<string, object>
+        return { ...operation, responses: { ...responses, 206: { ...responses["200"], description: "A range" } } }
+      },
       summary: "Get a file by a signed link",
       description:
         "The token names the file and ends with its time; the name is what it is saved under. Ranges are read."
@@ -41,6 +46,12 @@ const get = HttpApiEndpoint.get("get", "/v1/blobs/:name", {
   .annotate(Operation, {
     audience: "link",
     produces: [],
+    headers: {
+      etag: "The file as it is.",
+      "accept-ranges": "`bytes`",
+      "content-range": "Which bytes these are.",
+      "content-disposition": "The name to save it under."
+    },
     example: { parameters: { name: "summary-1-of-1.avro", token: "made-by-the-server" } }
   })
 

@@ -94,6 +94,11 @@ const changes = problems(
   "unavailable"
 )
 
+const HEADERS = {
+  etag: "The job as it is, for If-Match and If-None-Match.",
+  "preference-applied": "How long was waited, at most, e.g. `wait=10`."
+}
+
 const submit = HttpApiEndpoint.post("submit", "/v1/jobs", {
   query: { validateOnly: Schema.optionalKey(Flag) },
   headers: { "idempotency-key": Schema.optionalKey(Schema.String), ...wait },
@@ -121,6 +126,12 @@ const submit = HttpApiEndpoint.post("submit", "/v1/jobs", {
   )
   .annotate(Operation, {
     audience: "tenant",
+    headers: {
+      ...HEADERS,
+      location: "Where the job is.",
+      "retry-after": "Seconds to wait before looking at the job.",
+      "idempotency-replayed": "`true` if the key was used before."
+    },
     example: {
       parameters: { "idempotency-key": '"march-by-campaign"', prefer: "wait=10" },
       body: EXAMPLE_SUBMISSION,
@@ -151,6 +162,7 @@ const list = HttpApiEndpoint.get("list", "/v1/jobs", {
   )
   .annotate(Operation, {
     audience: "tenant",
+    headers: { link: "The first page, and the next one if there is one (RFC 8288)." },
     example: { parameters: { limit: "10" }, answer: { jobs: [EXAMPLE_SUMMARY], next: null } }
   })
 
@@ -166,7 +178,11 @@ const get = HttpApiEndpoint.get("get", "/v1/jobs/:job", {
       description: "Prefer: wait=n answers when it has ended, or in n seconds."
     })
   )
-  .annotate(Operation, { audience: "job", example: { parameters: { job: EXAMPLE_ID }, answer: EXAMPLE_JOB } })
+  .annotate(Operation, {
+    audience: "job",
+    headers: HEADERS,
+    example: { parameters: { job: EXAMPLE_ID }, answer: EXAMPLE_JOB }
+  })
 
 const rename = HttpApiEndpoint.patch("rename", "/v1/jobs/:job", {
   params: path,

@@ -57,6 +57,7 @@ const file = HttpApiEndpoint.get("file", "/v1/jobs/:job/result/:file", {
   .annotate(Operation, {
     audience: "job",
     produces: [],
+    headers: { location: "The link to follow." },
     example: { parameters: { job: EXAMPLE_ID, file: "summary-1-of-1.avro" } }
   })
 

@@ -135,6 +135,7 @@ const create = HttpApiEndpoint.post("create", "/v1/webhooks", {
   )
   .annotate(Operation, {
     audience: "tenant",
+    headers: { location: "Where the endpoint is." },
     example: {
       body: { url: EXAMPLE_ENDPOINT.url, kinds: ["aggregation"], events: ["succeeded", "failed"] },
       answer: { ...EXAMPLE_ENDPOINT, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }
