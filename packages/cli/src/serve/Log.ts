@@ -32,13 +32,16 @@ export const jsonLine = ({ at, level, message, cause, annotations }: Entry): str
 
 const COLOURS = { warn: "yellow", error: "red", fatal: "red" } as const
 
-/** `12:34:56 message  name=value …`; a level is told only when it matters. */
+/** `12:34:56 message name=value …`, without values that the message has; a level is told only when it matters. */
 export const textLine = ({ at, level, message, cause, annotations }: Entry, colours: boolean): string => {
   const paint = (how: Parameters<typeof styleText>[0], text: string) =>
     colours ? styleText(how, text, { validateStream: false }) : text
   const colour = COLOURS[level as keyof typeof COLOURS]
+  const told = new Set(message.split(" "))
   const rest = Object.entries(annotations)
-    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)] as const)
+    .filter(([, value]) => !told.has(value))
+    .map(([name, value]) => `${name}=${value}`)
     .join(" ")
   return [
     paint("dim", at.toTimeString().slice(0, 8)),

@@ -42,6 +42,12 @@ describe("the log of a server", () => {
     expect(textLine(entry, false)).toMatch(
       /^\d\d:\d\d:\d\d warn A sweep failed\. kind=aggregation status=503 tenants=\["a","b"\]$/
     )
+    const request = {
+      level: "info",
+      message: "GET / 200",
+      annotations: { method: "GET", path: "/", status: 200, ms: 3 }
+    }
+    expect(textLine({ ...entry, ...request }, false)).toMatch(/^\d\d:\d\d:\d\d GET \/ 200 ms=3$/)
     expect(textLine({ ...entry, level: "info", annotations: {} }, false)).toMatch(/^\d\d:\d\d:\d\d A sweep failed\.$/)
     expect(textLine({ ...entry, cause: "Error: x" }, false)).toMatch(/\nError: x$/)
     expect(textLine(entry, true)).toContain("\u001b[33mwarn")

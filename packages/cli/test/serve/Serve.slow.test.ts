@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs"
-import { request } from "node:http"
+import { createServer, request } from "node:http"
+import type { AddressInfo } from "node:net"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { type Document, inside, json, type Running, start, temporary, visible } from "../support/Sotto.ts"
 import { createJob, finished, furnish, getJob, requestOf, serve, type Server } from "./Server.ts"
@@ -138,6 +139,33 @@ describe("sotto serve", () => {
     kill("SIGTERM")
     const { stdout, stderr } = await ended
     expect(stdout + stderr).not.toContain("5ec2e7")
+  })
+
+  it("sends traces, metrics and logs to a collector, the last of them when it stops", async () => {
+    const received = new Map<string, string>()
+    const collector = createServer((request, response) => {
+      received.set(String(request.url), String(request.headers.authorization))
+      request.resume().on("end", () => response.end("{}"))
+    }).listen(0, "127.0.0.1")
+    await new Promise((resolve) => collector.on("listening", resolve))
+    const otlp = {
+      url: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
+      headers: { authorization: { env: "SOTTO_TEST_COLLECTOR" } }
+    }
+    writeFileSync(path("observed.json"), JSON.stringify({ folder: "observed", telemetry: { otlp } }))
+    const { url, kill, ended } = await serving("observed", ["--config", path("observed.json")], {
+      env: { SOTTO_TEST_COLLECTOR: "Bearer 5ec2e7" }
+    })
+    await fetch(`${url}/v1/jobs`)
+    kill("SIGTERM")
+    const { code, stderr } = await ended
+    collector.close()
+    expect([code, stderr.includes("5ec2e7")]).toEqual([0, false])
+    expect(Object.fromEntries(received)).toEqual({
+      "/v1/traces": "Bearer 5ec2e7",
+      "/v1/metrics": "Bearer 5ec2e7",
+      "/v1/logs": "Bearer 5ec2e7"
+    })
   })
 
   it("listens on other hosts when there are keys", async () => {
