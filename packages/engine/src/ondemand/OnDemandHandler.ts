@@ -57,16 +57,16 @@ const run = <S>({ models, place }: OnDemandHandlerOptions<S>, job: Job) =>
       )
     }
     const result = yield* found._tag === "Records" ? runRecords(place, found, job) : runFile(place, found, job)
-    yield* tidy(place, job, result)
+    yield* tidy(place, job, result.errors === null ? [result.file] : [result.file, result.errors])
     return result
   }).pipe(Effect.mapError(failureOf))
 
 /** What earlier epochs wrote, and could not hand in, goes. */
-const tidy = (place: FilesPlace, job: Job, { file, errors }: OnDemandResult) =>
+const tidy = (place: FilesPlace, job: Job, kept: ReadonlyArray<WrittenFile>) =>
   job.epoch === 1
     ? Effect.void
     : job.blobs.list(place.bucket, outputPrefix(place, job)).pipe(
-        Stream.filter(({ key }) => key !== file.key && key !== errors?.key),
+        Stream.filter(({ key }) => kept.every((one) => one.key !== key)),
         Stream.runForEach((one) => job.blobs.delete(one)),
         Effect.ignore
       )
@@ -122,6 +122,7 @@ const runRecords = Effect.fnUntraced(function* <S>(place: FilesPlace, version: R
   const errors = errorsWritten === undefined ? null : fileOf(errorsWritten, errorsTo.name, mimeOfForm(told.form))
   if (count.succeeded === 0 && first !== undefined) {
     yield* Effect.ignore(blobs.delete(resultTo.ref))
+    yield* tidy(place, job, errors === null ? [] : [errors])
     return yield* new JobFailed<OnDemandFailure>({
       code: "NoRecordSucceeded",
       category: "client",

@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
-import { layerRecordFormat } from "../../../tabular/src/index.ts"
+import { layerRecordFormat } from "@sotto/tabular"
 import {
   defineModel,
   layerJobs,

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { layerRecordFormat } from "../../../tabular/src/index.ts"
+import { layerRecordFormat } from "@sotto/tabular"
 import {
   Engine,
   layerOnDemand,
