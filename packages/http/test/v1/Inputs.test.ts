@@ -1,6 +1,7 @@
+import { handle } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { json, play } from "../support/Rig.ts"
+import { json, kindOf, play, serve } from "../support/Rig.ts"
 import { pass, started } from "../support/Shop.ts"
 
 describe("Inputs", () => {
@@ -36,6 +37,32 @@ describe("Inputs", () => {
         yield* pass
         const done = yield* json(yield* ask(`GET ${path}`, { as: "acme" }))
         expect(done).toMatchObject({ state: "Succeeded", result: { address: "Bern", paid: "accepted" } })
+      })
+    ))
+
+  it("that a job rejects are asked for again, and not given back", () =>
+    play(() =>
+      Effect.gen(function* () {
+        const picky = handle(kindOf("picky"), (job) =>
+          Effect.gen(function* () {
+            const address = yield* job.input("address")
+            return address === "wrong 4711" ? yield* job.input("address", { rejects: true }) : address
+          })
+        )
+        const { ask } = yield* serve({ handlers: [picky] })
+        const { id } = yield* json(yield* ask("POST /v1/jobs", { as: "acme", body: { kind: "picky", parameters: 1 } }))
+        const waiting = Effect.suspend(() => Effect.flatMap(ask(`GET /v1/jobs/${id}`, { as: "acme" }), json))
+        const give = (data: string) => ask(`PUT /v1/jobs/${id}/inputs/address`, { as: "acme", body: { data } })
+        yield* pass
+        expect((yield* waiting).awaiting).toMatchObject({ input: "address", rejected: false })
+        yield* give("wrong 4711")
+        yield* pass
+        const again = yield* waiting
+        expect(again.awaiting).toMatchObject({ input: "address", rejected: true })
+        expect(JSON.stringify(again)).not.toContain("4711")
+        yield* give("Bern")
+        yield* pass
+        expect(yield* waiting).toMatchObject({ state: "Succeeded", result: "Bern" })
       })
     ))
 })
