@@ -1,11 +1,12 @@
 /**
- * All interfaces of the server as one API.
+ * The interfaces that every server offers, as one API.
  *
  * A group is declared and handled in a module of its own: endpoints with the annotation `Operation`, the middleware
  * `Guard`, and a layer made for `apiOf(group)`. One that speaks of errors in its own way is annotated with `ErrorForm`.
- * Adding a group is a line in `Api` and a line in `layerGroups`.
+ * Adding a group is a line in `own` and a line in `layerGroups`; what only some servers offer is an `Interface`.
  */
 import * as HttpApi from "effect/http-api/HttpApi"
+import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Layer from "effect/Layer"
 import { withDocument } from "./Document.ts"
@@ -21,19 +22,23 @@ import { layerSystemGroup, System } from "./v1/System.ts"
 import { layerWebhooksGroup, WebhookEndpoints } from "./v1/Webhooks.ts"
 import { layerV1Alpha, V1Alpha } from "./v1alpha/V1Alpha.ts"
 
-export const Api = withDocument(
-  HttpApi.make("sotto")
-    .add(Jobs, Inputs, Outputs, Results, Events, Kinds, Budget, Blobs, WebhookEndpoints, System, V1Alpha)
-    .annotateMerge(
-      OpenApi.annotations({
-        title: "Sotto",
-        version: "1",
-        description: "Jobs over HTTP: private aggregations and whatever else the server's kinds do."
-      })
-    )
-)
+const own = HttpApi.make("sotto")
+  .add(Jobs, Inputs, Outputs, Results, Events, Kinds, Budget, Blobs, WebhookEndpoints, System, V1Alpha)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Sotto",
+      version: "1",
+      description: "Jobs over HTTP: private aggregations and whatever else the server's kinds do."
+    })
+  )
 
-/** The handlers of every group. */
+/** The API with further groups. Its type knows only our own, so what handles the others is not looked for by it. */
+export const apiWith = (groups: ReadonlyArray<HttpApiGroup.Constraint>): typeof own =>
+  withDocument(groups.reduce((api, group) => api.add(group as never) as unknown as typeof own, own))
+
+export const Api = apiWith([])
+
+/** The handlers of our own groups. */
 export const layerGroups = Layer.mergeAll(
   layerJobsGroup,
   layerInputsGroup,

@@ -24,10 +24,11 @@ import type { Scope } from "effect/Scope"
 import { Authentication } from "./access/Authentication.ts"
 import type { Tenants } from "./access/Tenants.ts"
 import { Tokens } from "./access/Tokens.ts"
-import { Api, layerGroups } from "./Api.ts"
+import { apiWith, layerGroups } from "./Api.ts"
 import { Draining, layerDraining } from "./front/Draining.ts"
 import { front, type FrontOptions } from "./front/Front.ts"
 import { routesOf } from "./front/Routes.ts"
+import type { Interface } from "./Interface.ts"
 import { layerGuard } from "./Operation.ts"
 import { Pages } from "./v1/System.ts"
 
@@ -36,6 +37,11 @@ export interface HttpOptions extends FrontOptions {
   readonly docs?: boolean
   /** Whether `/metrics` tells Prometheus what is measured; default true. */
   readonly metrics?: boolean
+}
+
+export interface InterfaceOptions<R> {
+  /** What is offered beside the aggregation API and the native one. */
+  readonly interfaces?: ReadonlyArray<Interface<R>>
 }
 
 /** Who may ask, and who the tenants are. */
@@ -54,13 +60,25 @@ export class Http extends Context.Service<
   }
 >()("@sotto/http/Http") {}
 
+type OwnServices = Layer.Services<typeof layerGroups>
+
 /** Ids, keys and tokens are longer than the router expects of a segment. */
 const LONGEST_SEGMENT = 2_000
 
-export const layerHttp = (options: HttpOptions = {}): Layer.Layer<Http, never, EngineServices | Access> =>
+export const layerHttp = <R = never>(
+  options: HttpOptions & InterfaceOptions<R> = {}
+): Layer.Layer<Http, never, EngineServices | Access | R> =>
   Layer.effect(
     Http,
     Effect.gen(function* () {
+      const interfaces = options.interfaces ?? []
+      const api = apiWith(interfaces.flatMap(({ groups }) => groups))
+      const needed = Layer.succeedContext(yield* Effect.context<R>())
+      const handlers = interfaces.reduce<typeof layerGroups>(
+        // What is left of its needs are those of our own groups; the compiler cannot subtract from a type that it does not know.
+        (all, { layer }) => Layer.merge(all, Layer.provide(layer, needed) as Layer.Layer<never, never, OwnServices>),
+        layerGroups
+      )
       const services = Context.pick(
         Engine,
         BlobStore,
@@ -72,16 +90,16 @@ export const layerHttp = (options: HttpOptions = {}): Layer.Layer<Http, never, E
         Tokens
       )(yield* Effect.context<EngineServices | Access>())
       const draining = yield* Draining
-      const routes = HttpApiBuilder.layer(Api).pipe(
-        Layer.provide(layerGroups),
+      const routes = HttpApiBuilder.layer(api).pipe(
+        Layer.provide(handlers),
         Layer.provide(layerGuard),
-        Layer.provide(Layer.effect(Pages, pagesOf(options))),
+        Layer.provide(Layer.effect(Pages, pagesOf(api, options))),
         Layer.provide(HttpServer.layerServices)
       )
       const router = yield* HttpRouter.toHttpEffect(routes).pipe(
         Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: LONGEST_SEGMENT })
       )
-      const answer = front(routesOf(Api), options)(Effect.provideContext(router, services))
+      const answer = front(routesOf(api), options)(Effect.provideContext(router, services))
       return {
         answer: Effect.provideContext(answer, services),
         anonymous: (yield* Authentication).anonymous,
@@ -95,11 +113,14 @@ const DOCS_POLICY =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; " +
   "font-src data:; connect-src 'self'; worker-src blob:; frame-ancestors 'none'"
 
-const pagesOf = Effect.fnUntraced(function* ({ docs = true, metrics = true }: HttpOptions) {
+const pagesOf = Effect.fnUntraced(function* (
+  api: ReturnType<typeof apiWith>,
+  { docs = true, metrics = true }: HttpOptions
+) {
   const page = yield* Effect.cached(
     Effect.scoped(
       Effect.flatMap(
-        HttpRouter.toHttpEffect(HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } })),
+        HttpRouter.toHttpEffect(HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } })),
         (router) => router
       )
     ).pipe(
@@ -110,7 +131,7 @@ const pagesOf = Effect.fnUntraced(function* ({ docs = true, metrics = true }: Ht
     )
   )
   return {
-    document: yield* Effect.cached(Effect.sync((): unknown => OpenApi.fromApi(Api))),
+    document: yield* Effect.cached(Effect.sync((): unknown => OpenApi.fromApi(api))),
     docs: docs ? (page as Effect.Effect<HttpServerResponse.HttpServerResponse>) : undefined,
     metrics
   }

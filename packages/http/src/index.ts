@@ -36,11 +36,13 @@ export {
   type Access,
   Http,
   type HttpOptions,
+  type InterfaceOptions,
   layerHttp,
   layerOwnTraces,
   toWebHandler,
   type WebHandler
 } from "./Http.ts"
+export { httpInterface, type Interface } from "./Interface.ts"
 export { mount, type MountOptions, type ShownCredentials } from "./Mount.ts"
 export { type Problem, type ProblemCode, PROBLEMS } from "./Problem.ts"
 export { JobSummary, JobView, summaryOf, viewOf } from "./v1/JobView.ts"

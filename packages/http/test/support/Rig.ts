@@ -35,7 +35,14 @@ import { Authentication, Unauthenticated } from "../../src/access/Authentication
 import type { Principal } from "../../src/access/Principal.ts"
 import { type Tenant, Tenants } from "../../src/access/Tenants.ts"
 import { Tokens } from "../../src/access/Tokens.ts"
-import { type Access, Http, type HttpOptions, layerHttp, layerOwnTraces } from "../../src/Http.ts"
+import {
+  type Access,
+  Http,
+  type HttpOptions,
+  type InterfaceOptions,
+  layerHttp,
+  layerOwnTraces
+} from "../../src/Http.ts"
 
 /** Where every test starts. */
 const START = Date.UTC(2026, 0, 1)
@@ -116,7 +123,7 @@ const readLink = (token: string): Principal | undefined => {
   }
 }
 
-export interface ServeOptions extends HttpOptions {
+export interface ServeOptions extends HttpOptions, InterfaceOptions<never> {
   readonly tenants?: ReadonlyArray<Tenant>
   readonly kinds?: ReadonlyArray<AnyJobKind>
   readonly handlers?: ReadonlyArray<KindHandler>
