@@ -23,6 +23,8 @@ export const ApiKey = Schema.Struct({
   tenant: Schema.String,
   /** Who uses it, for people and the log. */
   name: Schema.String,
+  /** The model that its on-demand jobs are for; absent: any. */
+  model: Schema.optionalKey(Schema.String),
   /** SHA-256 of the whole key, hexadecimal. */
   hash: Hash,
   /** The end of the secret, by which its owner knows it again. */
@@ -36,7 +38,7 @@ export const ApiKey = Schema.Struct({
 export type ApiKey = typeof ApiKey.Type
 
 /** What deciding about a request needs of a key: a kept one, or one of the configuration. */
-export type KnownApiKey = Pick<ApiKey, "id" | "tenant" | "name" | "hash" | "expires" | "revoked">
+export type KnownApiKey = Pick<ApiKey, "id" | "tenant" | "name" | "model" | "hash" | "expires" | "revoked">
 
 /** The key made of 8 random bytes for the id and 32 for the secret. */
 export const apiKeyText = (id: Uint8Array, secret: Uint8Array): Redacted.Redacted =>
@@ -51,7 +53,7 @@ export const apiKeyId = (text: string): string | undefined => /^sotto_([0-9a-f]{
 /** A key that the configuration gives as a text; `undefined` when it is not spelled like one. */
 export const knownApiKey = (
   text: Redacted.Redacted,
-  facts: Pick<ApiKey, "tenant" | "name" | "expires">
+  facts: Pick<ApiKey, "tenant" | "name" | "model" | "expires">
 ): KnownApiKey | undefined => {
   const id = apiKeyId(Redacted.value(text))
   return id === undefined ? undefined : { ...facts, id, hash: sha256Hex(Redacted.value(text)), revoked: null }

@@ -13,7 +13,7 @@ import { sha256Hex } from "./Digest.ts"
 // A key is found before its tenant is known, so all of them lie in one place.
 const PLACE = { collection: "api-keys", tenant: "server" } as const
 
-/** Tenant, name or expiry are not what a key can have; nothing was made. */
+/** Tenant, name, model or expiry are not what a key can have; nothing was made. */
 export class InvalidApiKey extends Schema.TaggedError<InvalidApiKey>()("InvalidApiKey", { message: Schema.String }) {}
 
 /** No key has this id. */
@@ -32,16 +32,19 @@ export interface NewApiKey {
   readonly tenant: string
   /** Absent: the id. */
   readonly name?: string
+  /** The model that its on-demand jobs are for; absent: any. */
+  readonly model?: string
   /** Milliseconds since 1970; `null`: never. */
   readonly expires: number | null
 }
 
 /** Makes a key. `text` is nowhere else: who loses it makes another. */
-export const createApiKey = Effect.fn("createApiKey")(function* ({ tenant, name, expires }: NewApiKey) {
+export const createApiKey = Effect.fn("createApiKey")(function* ({ tenant, name, model, expires }: NewApiKey) {
   const entropy = yield* Entropy
   const created = yield* Clock.currentTimeMillis
   if (!isName(tenant)) return yield* invalid("The tenant", NAMED)
   if (name !== undefined && !isName(name)) return yield* invalid("The name of a key", NAMED)
+  if (model !== undefined && !isName(model)) return yield* invalid("The model of a key", NAMED)
   if (expires !== null && !(Number.isSafeInteger(expires) && expires > created)) {
     return yield* invalid("The expiry of a key", "is a time in the future, in whole milliseconds since 1970.")
   }
@@ -51,6 +54,7 @@ export const createApiKey = Effect.fn("createApiKey")(function* ({ tenant, name,
     id,
     tenant,
     name: name ?? id,
+    ...(model === undefined ? {} : { model }),
     hash: sha256Hex(Redacted.value(text)),
     last4: Redacted.value(text).slice(-4),
     created,

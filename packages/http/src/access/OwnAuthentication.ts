@@ -82,7 +82,9 @@ const keyReader = Effect.fnUntraced(function* ({ keys = [] }: ApiKeysOptions) {
     const key = found ?? NOBODY
     const same = sameDigest(sha256(text), digestFromHex(key.hash))
     const active = apiKeyState(key, now) === "active"
-    return same && active ? ({ tenant: key.tenant, name: key.name, scope: { _tag: "All" } } as const) : undefined
+    if (!same || !active) return undefined
+    const model = key.model === undefined ? {} : { model: key.model }
+    return { tenant: key.tenant, name: key.name, keyId: key.id, ...model, scope: { _tag: "All" } } as const
   })
 })
 

@@ -20,6 +20,10 @@ export interface Principal {
   readonly tenant: string
   /** Who it is, for the log: the name of a key, never the key. */
   readonly name: string
+  /** The id of the API key that was shown, which is who pays; absent for whoever shows something else. */
+  readonly keyId?: string
+  /** The model that on-demand jobs with this credential are for; absent: any. */
+  readonly model?: string
   readonly scope: Scope
 }
 

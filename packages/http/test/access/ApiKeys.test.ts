@@ -54,6 +54,7 @@ describe("API keys of a store", () => {
           { tenant: "", expires: null },
           { tenant: "a\nb", expires: null },
           { tenant: "acme", name: "", expires: null },
+          { tenant: "acme", model: "", expires: null },
           { tenant: "acme", expires: START },
           { tenant: "acme", expires: START - 1 },
           { tenant: "acme", expires: START + 0.5 },

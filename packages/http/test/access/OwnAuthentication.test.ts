@@ -61,7 +61,16 @@ describe("Authentication by API keys", () => {
           { authorization: basic(`${key.id}:${plain.slice(23)}`, "BASIC") },
           { apiKey: plain, authorization: basic(`${plain}:`) }
         ]
-        for (const form of forms) expect(yield* ask(form)).toEqual({ tenant: "acme", name: "ci", scope: ALL })
+        const known = { tenant: "acme", name: "ci", keyId: key.id, scope: ALL }
+        for (const form of forms) expect(yield* ask(form)).toEqual(known)
+      }).pipe(Effect.provide(open(layerApiKeys())))
+    ))
+
+  it("tells which model a key is for", () =>
+    play(
+      Effect.gen(function* () {
+        const { key, text } = yield* createApiKey({ tenant: "acme", model: "pythagoras", expires: null })
+        expect(yield* ask({ apiKey: Redacted.value(text) })).toMatchObject({ keyId: key.id, model: "pythagoras" })
       }).pipe(Effect.provide(open(layerApiKeys())))
     ))
 
