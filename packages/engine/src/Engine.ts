@@ -293,7 +293,7 @@ const make = Effect.gen(function* () {
 })
 
 /** RFC 9562 version 4 from 16 random bytes. */
-const uuid = (bytes: Uint8Array): string => {
+export const uuid = (bytes: Uint8Array): string => {
   const marked = Uint8Array.from(bytes, (byte, i) =>
     i === 6 ? (byte & 0x0f) | 0x40 : i === 8 ? (byte & 0x3f) | 0x80 : byte
   )

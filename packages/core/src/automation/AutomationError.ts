@@ -12,7 +12,11 @@ export interface JobError {
 }
 
 /** Our words for what the clock causes, in those of the interface. */
-const CODES: Readonly<Record<string, string>> = { ExternalTimeout: "TdsTimeout", WorkerLost: "ServerError" }
+const CODES: Readonly<Record<string, string>> = {
+  ExternalTimeout: "TdsTimeout",
+  WorkerLost: "ServerError",
+  HandlerDefect: "ServerError"
+}
 
 const errorOfFailure = ({ code, category, message, details }: Failure): JobError => ({
   object: "job-error",
@@ -53,6 +57,7 @@ const REFUSALS = {
   NotAcceptableError: [406, "notAcceptable"],
   RecordNotUniqueError: [409, "conflict"],
   JobStateError: [409, "conflict"],
+  LeaseLostError: [409, "conflict"],
   PayloadTooLargeError: [413, "payloadTooLarge"],
   UnsupportedMediaTypeError: [415, "unsupportedMediaType"],
   TooManyRequestsError: [429, "tooManyRequests"],

@@ -6,6 +6,7 @@ import { JobKind } from "../job/Kind.ts"
 import { isTerminal, type JobState } from "../job/Lifecycle.ts"
 
 const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
 
 /** The words of `state`; the last two are accepted in filters and never said. */
 export const AUTOMATION_WORDS = [
@@ -28,8 +29,10 @@ const Parameters = Schema.Struct({
   serviceName: Schema.String,
   domainId: Schema.String,
   category: Schema.Literals(CATEGORIES),
-  /** Who is told when it ends; `null`: nobody. */
-  callbackUrl: Schema.NullOr(Schema.String)
+  /** As it was given; `null`: none. */
+  callbackUrl: Schema.NullOr(Schema.String),
+  /** Names the key that the job's inputs and outputs are sealed with (spec: automation §4). */
+  dataKey: Schema.String
 })
 
 export type AutomationParameters = typeof Parameters.Type
@@ -79,22 +82,30 @@ const eventsOf = (
   }
 }
 
+const kindNamed = (name: string) =>
+  JobKind.make({
+    name,
+    relation: "leased",
+    parameters: Parameters,
+    result: Schema.Struct({ code: Schema.NullOr(Schema.String) }),
+    failure: Schema.Json,
+    inputMs: 15 * MINUTE_MS,
+    externalMs: 15 * MINUTE_MS,
+    deadlineMs: 60 * MINUTE_MS,
+    // Longer than personal data, so that a job is seen without it (spec: automation §4).
+    retentionMs: 90 * DAY_MS,
+    without: { states: ["Skipped"] },
+    outward: {
+      states: STATES,
+      refine: (job, { slotFree }) =>
+        job.state === "Queued" ? (isPending(job, slotFree) ? "pending" : "processing") : undefined,
+      accepted: ["created", "scheduled"],
+      events: eventsOf
+    }
+  })
+
 /** Inputs and 3-D Secure are waited for 15 minutes, the whole job for an hour (other systems A3). */
-export const automationKind = JobKind.make({
-  name: "automation",
-  relation: "leased",
-  parameters: Parameters,
-  result: Schema.Struct({ code: Schema.NullOr(Schema.String) }),
-  failure: Schema.Json,
-  inputMs: 15 * MINUTE_MS,
-  externalMs: 15 * MINUTE_MS,
-  deadlineMs: 60 * MINUTE_MS,
-  without: { states: ["Skipped"] },
-  outward: {
-    states: STATES,
-    refine: (job, { slotFree }) =>
-      job.state === "Queued" ? (isPending(job, slotFree) ? "pending" : "processing") : undefined,
-    accepted: ["created", "scheduled"],
-    events: eventsOf
-  }
-})
+export const automationKind = kindNamed("automation")
+
+/** The same for a service whose scripts run outside: a kind of its own, so that only its own workers claim its jobs. */
+export const outsideKind = (serviceId: string) => kindNamed(`automation-${serviceId}`)

@@ -7,7 +7,8 @@ export const parameters: AutomationParameters = {
   serviceName: "School Menu",
   domainId: "Generic",
   category: "test",
-  callbackUrl: null
+  callbackUrl: null,
+  dataKey: "key-1"
 }
 
 export interface Lived {
