@@ -22,8 +22,8 @@ export const outputPrefix = (place: FilesPlace, job: { readonly tenant: string; 
   `${folderOf(place, job.tenant)}${compactId(job.id)}/output/`
 
 /**
- * A file of a job. Each epoch has a folder of its own, so that a worker which lost its lease cannot touch what another
- * one has written.
+ * A file of a job. Each epoch has keys of its own, so that a worker which lost its lease cannot touch what another one has
+ * written; all are side by side, because a store of files tidies up after dead writers where the next one writes.
  */
 export const outputFile = (
   place: FilesPlace,
@@ -32,7 +32,7 @@ export const outputFile = (
   extension: string
 ): { readonly ref: BlobRef; readonly name: string } => {
   const name = `${what}_${compactId(job.id).slice(0, 8)}.${extension}`
-  return { ref: { bucket: place.bucket, key: `${outputPrefix(place, job)}${job.epoch}/${name}` }, name }
+  return { ref: { bucket: place.bucket, key: `${outputPrefix(place, job)}${job.epoch}-${name}` }, name }
 }
 
 /** Whose file a key is, and of which job if a job wrote it; `undefined` for a key of another origin. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -63,7 +63,8 @@ const runOver = (name: string, deaths: ReadonlyArray<number>) => {
       signals,
       usage: yield* shop.usage({ tenant: "acme" }),
       texts: yield* Effect.forEach(filesOf(done), text),
-      listed: (yield* Stream.runCollect(blobs.list("data", ""))).length
+      files: readdirSync(join(home, "data"), { recursive: true, withFileTypes: true }).filter((one) => one.isFile())
+        .length
     }
   })
   const shop = layerOnDemand({ models: [slowModel(() => {})], place: PLACE }).pipe(
@@ -83,7 +84,7 @@ describe("a job whose workers are killed", () => {
     expect(alone.texts[0]?.split("\n").length).toBeGreaterThan(200)
     expect(disturbed.texts).toEqual(alone.texts)
     expect(disturbed.usage).toEqual(alone.usage)
-    // The input, the result and the errors.
-    expect([alone.listed, disturbed.listed]).toEqual([3, 3])
+    // The input, the result and the errors; nothing half written.
+    expect([alone.files, disturbed.files]).toEqual([3, 3])
   })
 })

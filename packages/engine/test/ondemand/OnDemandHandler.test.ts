@@ -115,7 +115,7 @@ describe("an on-demand job", () => {
       : null
     const done = await runJob(points(sums), content, { data: data({ mimeType, mapping }) })
     expect(done.files).toEqual({ data: expected })
-    expect(done.keys.some((key) => new RegExp(`/output/1/data_[0-9a-f]{8}\\.${ending}$`).test(key))).toBe(true)
+    expect(done.keys.some((key) => new RegExp(`/output/1-data_[0-9a-f]{8}\\.${ending}$`).test(key))).toBe(true)
   })
 
   it("names each record that failed, in order, and gives the others", async () => {
@@ -166,7 +166,7 @@ describe("an on-demand job", () => {
       'None of the 2 records could be processed; record 1 (line 2), x: expected a number such as 12 or 0.5 and not "a".'
     )
     expect(Object.keys(done.files)).toEqual(["errors"])
-    expect(done.keys.filter((key) => key.includes("/data_"))).toEqual([])
+    expect(done.keys.filter((key) => key.includes("-data_"))).toEqual([])
     expect(jobObject(done.job)).toMatchObject({ billedUsage: 7 })
   })
 
@@ -277,7 +277,7 @@ describe("files that are out of reach", () => {
       Effect.gen(function* () {
         let left = 2
         const { shop, engine } = yield* open(
-          broken(house, (key) => key.includes(`/${what}_`) && left-- > 0),
+          broken(house, (key) => key.includes(`-${what}_`) && left-- > 0),
           [points(sums)]
         )
         const { job } = yield* send(shop, `x,y\n1,2\n${"a,b\n".repeat(3_000)}`, { model: "points" })
@@ -295,7 +295,7 @@ describe("files that are out of reach", () => {
     const done = await playShop((house) =>
       Effect.gen(function* () {
         const { shop, engine } = yield* open(
-          broken(house, (key) => key.includes("/data_")),
+          broken(house, (key) => key.includes("-data_")),
           [points(sums)]
         )
         const { job } = yield* send(shop, "x,y\n1,2\n", { model: "points" })
@@ -330,12 +330,12 @@ describe("a worker that dies", () => {
     )
     expect(files).toEqual(alone.files)
     expect([units, epoch]).toEqual([15 * 7, 2])
-    expect(left.filter((key) => key.includes("/output/")).every((key) => key.includes("/output/2/"))).toBe(true)
+    expect(left.filter((key) => key.includes("/output/")).every((key) => key.includes("/output/2-"))).toBe(true)
   })
 
   it.each([
-    ["no,1\n", ["2/errors"]],
-    ["1,2\nno,1\n", ["2/data", "2/errors"]]
+    ["no,1\n", ["2-errors"]],
+    ["1,2\nno,1\n", ["2-data", "2-errors"]]
   ])("between writing and telling leaves no file that nobody knows (%j)", async (rows, files) => {
     const left = await playShop((house) =>
       Effect.gen(function* () {
