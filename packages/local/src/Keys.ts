@@ -9,6 +9,24 @@ export const makeKeys = Effect.fn("makeKeys")(function* (files: {
   readonly ledgerKeys?: string
 }) {
   const { keys, ledgerKeys } = files
-  if (keys !== undefined && !existsSync(keys)) yield* writeKeys(keys, [yield* generateKeyPair()])
-  if (ledgerKeys !== undefined && !existsSync(ledgerKeys)) yield* generateLedgerKeys(ledgerKeys)
+  if (keys !== undefined) {
+    yield* unlessThere(
+      keys,
+      Effect.flatMap(generateKeyPair(), (pair) => writeKeys(keys, [pair]))
+    )
+  }
+  if (ledgerKeys !== undefined) yield* unlessThere(ledgerKeys, generateLedgerKeys(ledgerKeys))
 })
+
+/** For so long another process that makes the same file may take. */
+const OTHERS_MS = 1_000
+
+/** Processes may start at once in an empty folder: one makes the file, and the others, who are refused, take it. */
+const unlessThere = <A, E, R>(file: string, make: Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
+  Effect.suspend(() =>
+    existsSync(file)
+      ? Effect.void
+      : Effect.catch(Effect.asVoid(make), (refused) =>
+          Effect.flatMap(Effect.sleep(OTHERS_MS), () => (existsSync(file) ? Effect.void : Effect.fail(refused)))
+        )
+  )
