@@ -45,7 +45,7 @@ const run = (configuration: Configuration, request: Partial<SqlAggregationReques
   aggregateBySql({
     configuration,
     run: "run-1",
-    bucket: "collections",
+    place: { bucket: "collections" },
     lastReferenceTime: undefined,
     now: NOW,
     onProgress: () => undefined,

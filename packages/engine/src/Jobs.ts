@@ -20,14 +20,19 @@ export interface JobsOptions<S = never> extends WorkerOptions<S> {
 const sweeping = ({ sweepMs }: { readonly sweepMs?: number }) => (sweepMs === undefined ? {} : { everyMs: sweepMs })
 
 /**
- * All that a process needs that takes jobs and runs them: engine, worker, sweeper and retention over the ports.
+ * All that a process needs that takes jobs and runs them: engine, worker, sweeper and retention over the ports. Handlers
+ * may need the engine itself.
  *
  * A killed worker's job runs again after a lease and a sweep: 15 s unless told otherwise. Throws `OptionsRejected` for
  * options that cannot be sound.
  */
 export const layerJobs = <S = never>(
   options: JobsOptions<S>
-): Layer.Layer<Engine | Worker | Journal, never, S | JobStore | JobQueue | Records | Entropy | BlobStore> =>
+): Layer.Layer<
+  Engine | Worker | Journal,
+  never,
+  Exclude<S, Engine | Journal> | JobStore | JobQueue | Records | Entropy | BlobStore
+> =>
   Layer.mergeAll(layerWorker(options), layerSweeper(sweeping(options)), layerRetention()).pipe(
     Layer.provideMerge(layerEngine({ kinds: [...options.handlers.map(({ kind }) => kind), ...(options.kinds ?? [])] }))
   )

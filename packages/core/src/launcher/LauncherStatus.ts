@@ -84,8 +84,8 @@ const failureOf = ({ exception }: PlainObject): Failure => {
 export const launcherStatus = (job: Job, word: ReportedState): LauncherStatus => {
   const { jobConfig } = job.parameters as unknown as LaunchParameters
   const { hostname, result, startTime, endTime, duration } = job.fields
-  const start = isTime(startTime) ? startTime : timeText(job.startedAt ?? job.createdAt)
-  const end = isTime(endTime) ? endTime : job.finishedAt === null ? undefined : timeText(job.finishedAt)
+  const start = isTime(startTime) ? startTime : launcherTime(job.startedAt ?? job.createdAt)
+  const end = isTime(endTime) ? endTime : job.finishedAt === null ? undefined : launcherTime(job.finishedAt)
   const shown = isObject(result) ? result : {}
   return {
     state: word,
@@ -107,7 +107,8 @@ export const launcherStatus = (job: Job, word: ReportedState): LauncherStatus =>
 }
 
 /** With three digits, as the launcher writes its times. */
-const timeText = (millis: number): string => printInstant(fromMillis(millis)).replace(/(?<!\.\d{3})Z$/, ".000Z")
+export const launcherTime = (millis: number): string =>
+  printInstant(fromMillis(millis)).replace(/(?<!\.\d{3})Z$/, ".000Z")
 
 const millisOf = (text: string): number => {
   const at = parseInstant(text)

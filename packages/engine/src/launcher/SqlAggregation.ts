@@ -25,12 +25,18 @@ import { type CollectionFormat, SqlEngine, SqlFailed, type SqlSession } from "@s
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
+/** Where a tenant's collections lie: each is a folder of objects under its name. */
+export interface CollectionsPlace {
+  readonly bucket: string
+  /** Before every key; empty unless told. */
+  readonly prefix?: string
+}
+
 export interface SqlAggregationRequest {
   readonly configuration: Configuration
   /** Names this run; the same for every try of it. */
   readonly run: string
-  /** Where collections lie: each is a folder of objects under its name. */
-  readonly bucket: string
+  readonly place: CollectionsPlace
   /** The reference time of the configuration's last run, as far as it was kept. */
   readonly lastReferenceTime: number | undefined
   /** When the run was asked for, in milliseconds since 1970. */
@@ -68,7 +74,7 @@ export const aggregateBySql = Effect.fn("aggregateBySql")(function* (
 })
 
 const run = Effect.fnUntraced(function* (request: SqlAggregationRequest) {
-  const { configuration, bucket, onProgress } = request
+  const { configuration, place, onProgress } = request
   const { inputCollection, outputCollection } = configuration
   const engine = yield* SqlEngine
   const { dialect } = engine.capabilities
@@ -80,7 +86,7 @@ const run = Effect.fnUntraced(function* (request: SqlAggregationRequest) {
   at("staging")
   const session = yield* engine.open({ onProgress: (done) => onProgress(stage, done) })
 
-  const stored = outputCollection === undefined ? undefined : yield* stageStored(session, bucket, outputCollection)
+  const stored = outputCollection === undefined ? undefined : yield* stageStored(session, place, outputCollection)
   const done = writtenBy(request, stored?.notes)
   if (done !== undefined) {
     yield* removeSource(session, request, done.times)
@@ -88,7 +94,7 @@ const run = Effect.fnUntraced(function* (request: SqlAggregationRequest) {
   }
   const times = runTimes(configuration, lastTime(request, stored?.notes), request.now)
 
-  const input = yield* collection(bucket, inputCollection)
+  const input = yield* collection(place, inputCollection)
   if (input === undefined) {
     return skipped(`The collection ${inputCollection} has no objects.`, times)
   }
@@ -135,16 +141,21 @@ const planned = <A extends object>(plan: A | SqlRejected): Effect.Effect<A, SqlF
     : Effect.succeed(plan)
 
 /** The one object that a collection of results is. */
-const resultOf = (bucket: string, name: string): BlobRef => ({ bucket, key: `${name}/aggregated.parquet` })
+const resultOf = (place: CollectionsPlace, name: string): BlobRef => ({
+  bucket: place.bucket,
+  key: `${folderOf(place, name)}aggregated.parquet`
+})
 
-const stageStored = Effect.fnUntraced(function* (session: SqlSession, bucket: string, name: string) {
-  const found = yield* collection(bucket, name)
+const folderOf = ({ prefix = "" }: CollectionsPlace, name: string): string => `${prefix}${name}/`
+
+const stageStored = Effect.fnUntraced(function* (session: SqlSession, place: CollectionsPlace, name: string) {
+  const found = yield* collection(place, name)
   if (found === undefined) return undefined
-  const foreign = found.objects.find(({ key }) => key !== resultOf(bucket, name).key)
+  const foreign = found.objects.find(({ key }) => key !== resultOf(place, name).key)
   if (foreign !== undefined) {
     return yield* new SqlFailed({
       because: "rejected",
-      message: `${bucket}/${foreign.key} was not written by a run. Move it away, or write to another collection.`
+      message: `${place.bucket}/${foreign.key} was not written by a run. Move it away, or write to another collection.`
     })
   }
   return yield* session.stage({ name: STORED, ...found })
@@ -160,9 +171,11 @@ const FORMATS: Readonly<Record<string, CollectionFormat>> = {
 }
 
 /** The objects of a collection and their format; `undefined` for one without objects. */
-const collection = Effect.fnUntraced(function* (bucket: string, name: string) {
+const collection = Effect.fnUntraced(function* (place: CollectionsPlace, name: string) {
   const blobs = yield* BlobStore
-  const objects = yield* Stream.runCollect(Stream.filter(blobs.list(bucket, `${name}/`), ({ size }) => size > 0))
+  const objects = yield* Stream.runCollect(
+    Stream.filter(blobs.list(place.bucket, folderOf(place, name)), ({ size }) => size > 0)
+  )
   const formats = new Set(objects.map(({ key }) => FORMATS[key.slice(key.lastIndexOf(".") + 1).toLowerCase()]))
   const [format] = formats
   if (objects.length === 0) return undefined
@@ -203,11 +216,11 @@ const lastTime = ({ configuration, lastReferenceTime }: SqlAggregationRequest, n
 
 const writeResult = Effect.fnUntraced(function* (
   session: SqlSession,
-  { configuration, bucket, run: id }: SqlAggregationRequest,
+  { configuration, place, run: id }: SqlAggregationRequest,
   { times, rollup, aggregated }: { readonly times: RunTimes; readonly rollup: RollupPlan; readonly aggregated: number }
 ) {
   const rows = Number(yield* session.number(`SELECT COUNT(*) FROM (${rollup.result})`))
-  yield* session.write(rollup.result, resultOf(bucket, configuration.outputCollection ?? ""), "parquet", {
+  yield* session.write(rollup.result, resultOf(place, configuration.outputCollection ?? ""), "parquet", {
     [RUN]: id,
     [CONFIGURATION]: configuration.id,
     [REFERENCE_TIME]: `${times.referenceTime} ${times.catchupFrom}`,
@@ -223,8 +236,8 @@ const removeSource = Effect.fnUntraced(function* (
   request: SqlAggregationRequest,
   times: RunTimes
 ) {
-  const { configuration, bucket } = request
-  const input = configuration.sourceRemove ? yield* collection(bucket, configuration.inputCollection) : undefined
+  const { configuration, place } = request
+  const input = configuration.sourceRemove ? yield* collection(place, configuration.inputCollection) : undefined
   if (input === undefined) return
   const blobs = yield* BlobStore
   const { dialect } = (yield* SqlEngine).capabilities
@@ -239,7 +252,7 @@ const removeSource = Effect.fnUntraced(function* (
     else if (left < all && input.format === "avro") {
       return yield* new SqlFailed({
         because: "rejected",
-        message: `${bucket}/${object.key} holds rows that must stay, and Avro is read only. Use another format with sourceRemove.`
+        message: `${place.bucket}/${object.key} holds rows that must stay, and Avro is read only. Use another format with sourceRemove.`
       })
     } else if (left < all) yield* session.write(rest, object, input.format as Exclude<CollectionFormat, "avro">)
   }
