@@ -77,6 +77,7 @@ describe("sotto serve refuses in one sentence", () => {
     ["a configuration that is not JSON", "{", /is not JSON/],
     ["a wrong field", { http: { prot: 1 } }, /has a fault:\n {2}http\.prot: .* did you mean port\?/],
     ["a folder that is a file", { folder: "keys.json" }, /keys\.json is a file, not a folder/],
+    ["a folder that cannot be made", { folder: "/proc/sotto" }, /The folder \/proc.* cannot be made/],
     ["tenants that nobody can be", { tenants: { north: {} } }, /tenants \(north\) but no API keys/],
     [
       "tenants that share a site and not a scope",
