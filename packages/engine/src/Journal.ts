@@ -24,7 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { CommandRefused, LeaseEnded, UnknownJob, UnknownKind } from "./Refusals.ts"
-import { leaseEnded, refused, unknownJob, unknownKind } from "./Refusals.ts"
+import { demandSound, leaseEnded, refused, repeatedFaults, unknownJob, unknownKind } from "./Refusals.ts"
 import { countEvents } from "./Telemetry.ts"
 
 /** A kind whatever its types. */
@@ -229,6 +229,12 @@ const make = Effect.fn("Journal.make")(function* (kinds: ReadonlyArray<AnyJobKin
   })
 })
 
-/** `kinds` are all kinds whose jobs this process shows, changes or runs, each with its own name. */
-export const layerJournal = (kinds: ReadonlyArray<AnyJobKind>): Layer.Layer<Journal, never, JobStore | JobQueue> =>
-  Layer.effect(Journal, make(kinds))
+/**
+ * `kinds` are all kinds whose jobs this process shows, changes or runs. Throws `OptionsRejected` if different ones share a
+ * name.
+ */
+export const layerJournal = (kinds: ReadonlyArray<AnyJobKind>): Layer.Layer<Journal, never, JobStore | JobQueue> => {
+  const different = [...new Set(kinds)].map(({ name }) => name)
+  demandSound("engine", repeatedFaults("kinds", different))
+  return Layer.effect(Journal, make(kinds))
+}

@@ -42,7 +42,7 @@ export class LeaseEnded extends Schema.TaggedError<LeaseEnded>()("LeaseEnded", {
   message: Schema.String
 }) {}
 
-/** Options of a worker or sweeper that cannot be sound; `message` lists what to change. */
+/** Options of an engine, worker or sweeper that cannot be sound; `message` lists what to change. */
 export class OptionsRejected extends Schema.TaggedError<OptionsRejected>()("OptionsRejected", {
   faults: Schema.Array(Schema.String),
   message: Schema.String
@@ -59,6 +59,12 @@ export const wholeFaults = (name: string, value: number, from: number, to: numbe
   Number.isInteger(value) && value >= from && value <= to
     ? []
     : [`${name} is a whole number from ${from} to ${to}, not ${value}`]
+
+/** A sentence for each name that stands there more than once. */
+export const repeatedFaults = (what: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  [...new Set(names.filter((name, i) => names.indexOf(name) !== i))].map(
+    (name) => `${what} has "${name}" more than once; give each its own name`
+  )
 
 export const unknownKind = (kind: string, known: ReadonlyArray<string>): UnknownKind =>
   new UnknownKind({

@@ -39,7 +39,7 @@ import * as Stream from "effect/Stream"
 import { defectFailure, type JobContext, type KindHandler } from "./Handler.ts"
 import { type AnyJobKind, asWorker, Journal, type Under } from "./Journal.ts"
 import { pausedKinds } from "./Pause.ts"
-import { demandSound, wholeFaults } from "./Refusals.ts"
+import { demandSound, repeatedFaults, wholeFaults } from "./Refusals.ts"
 import { countClaim, countLeaseLoss, spanOf } from "./Telemetry.ts"
 
 export interface WorkerOptions<S = never> {
@@ -394,6 +394,10 @@ const WAKE_AGAIN_MS = 5_000
 const faultsOf = ({ handlers, concurrency = 1, pollMs = 10, lease }: WorkerOptions<never>): ReadonlyArray<string> => [
   ...wholeFaults("concurrency", concurrency, 1, 10_000),
   ...wholeFaults("pollMs", pollMs, 10, 60_000),
+  ...repeatedFaults(
+    "handlers",
+    handlers.map(({ kind }) => kind.name)
+  ),
   ...(lease === undefined ? [] : new Set(handlers.flatMap(({ kind }) => leaseFaults({ ...kind.lease, ...lease }))))
 ]
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { handle, type JobContext, JobFailed, layerJobs, type SubmitRequest } from "../src/index.ts"
+import { handle, type JobContext, JobFailed, layerEngine, layerJobs, type SubmitRequest } from "../src/index.ts"
 import { type Fault, kindOf, pass, play, start, TENANT } from "./Rig.ts"
 
 const note = kindOf("note")
@@ -385,6 +385,17 @@ describe("Worker", () => {
     expect(() => layerJobs({ handlers: [echo], ...options })).toThrow(
       expect.objectContaining({ _tag: "OptionsRejected", message: expect.stringContaining(said) })
     )
+  })
+
+  it("refuses two kinds of one name, and two handlers of one kind", () => {
+    const other = { ...note }
+    const twice = expect.objectContaining({
+      _tag: "OptionsRejected",
+      message: expect.stringContaining(`"${note.name}" more than once`)
+    })
+    expect(() => layerEngine({ kinds: [note, other] })).toThrow(twice)
+    expect(() => layerJobs({ handlers: [echo, echo] })).toThrow(twice)
+    expect(() => layerJobs({ handlers: [echo], kinds: [note] })).not.toThrow()
   })
 
   it("claims nothing of a paused kind, also after a restart, until it is resumed", () =>

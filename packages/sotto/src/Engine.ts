@@ -37,13 +37,16 @@ import {
 import { layerMemoryJobQueue } from "@sotto/memory"
 import { layerSqliteBudgetLedger, layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
 import { aborted, problemOf, valueOf } from "./Border.ts"
-import { type DefinedKind, handlerOf } from "./Kind.ts"
-import { layerLog, type Log } from "./Log.ts"
+import { type DefinedKind, handlerOf, isDefinedKind } from "./Kind.ts"
+import { isLog, layerLog, type Log, LOG_LEVELS } from "./Log.ts"
+import { SottoError } from "./SottoError.ts"
 
 /**
  * Where things are and who keeps them. What is not given is kept on files in `folder`; of the options `store`, `records`
@@ -128,7 +131,7 @@ export interface SottoEngine extends AsyncDisposable {
   /** No worker claims jobs of this kind until it is resumed. */
   pause(kind: string, by?: string): Promise<void>
   resume(kind: string): Promise<void>
-  /** Hands running jobs back without a failure and closes everything. */
+  /** Hands running jobs back without a failure and closes everything; calls that still wait then throw `Closed`. */
   close(): Promise<void>
   /** For packages that work on the same engine, such as an HTTP server. */
   readonly [SERVICES]: unknown
@@ -138,6 +141,34 @@ export interface SottoEngine extends AsyncDisposable {
 export type Question = Omit<Extract<Awaiting, { readonly _tag: "Input" }>, "_tag">
 
 const BUCKETS = { reports: "reports", domains: "domains", output: "output" }
+
+/** What a program in JavaScript may get wrong. */
+const demandOptions = (options: EngineOptions | undefined): EngineOptions => {
+  if (typeof options?.folder !== "string" || options.folder === "") {
+    throw new SottoError("InvalidArgument", 'Give the engine a folder: createEngine({ folder: "data" }).')
+  }
+  const { kinds = [], log } = options
+  if (!Array.isArray(kinds) || !kinds.every(isDefinedKind)) {
+    throw new SottoError("InvalidArgument", "kinds is a list of what defineKind gave.")
+  }
+  if (!isLog(log)) {
+    throw new SottoError("InvalidArgument", `log is a function, or one of ${LOG_LEVELS.join(", ")}.`)
+  }
+  return options
+}
+
+const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    const { message } = problemOf(cause)
+    throw new SottoError(
+      "FolderUnavailable",
+      `The folder ${folder} cannot be made. Correct its permissions or give another one. (${message})`,
+      { cause }
+    )
+  }
+}
 
 const layersOf = (options: EngineOptions) => {
   const folder = resolve(options.folder)
@@ -164,8 +195,8 @@ const layersOf = (options: EngineOptions) => {
     ...(keys === undefined ? { keys: files.keys } : {}),
     ...(ledgerKeys === undefined ? { ledgerKeys: files.ledgerKeys } : {})
   }
-  mkdirSync(folder, { recursive: true })
-  if (blobs === undefined) for (const place of Object.values(buckets)) mkdirSync(place, { recursive: true })
+  makeFolder(folder)
+  if (blobs === undefined) for (const place of Object.values(buckets)) makeFolder(place)
 
   const blobStore = blobs === undefined ? layerFsBlobStore({ buckets }) : layerPromisedBlobStore(blobs)
   const aggregator = layerAggregator(lanes === undefined ? {} : { lanes }).pipe(
@@ -198,9 +229,9 @@ const layersOf = (options: EngineOptions) => {
 
 const soundLayersOf = (options: EngineOptions) => {
   try {
-    return layersOf(options)
+    return layersOf(demandOptions(options))
   } catch (error) {
-    throw problemOf(error)
+    throw problem(error)
   }
 }
 
@@ -218,31 +249,48 @@ export const createEngine = async (options: EngineOptions): Promise<SottoEngine>
 const facade = (services: Context.Context<EngineServices>, dispose: () => Promise<void>): SottoEngine => {
   const engine = Context.get(services, Engine)
   const run = Effect.runPromiseExitWith(services)
+  let closed: Promise<void> | undefined
+  /** Who still waits when everything is closed would wait for ever. */
+  const over = Deferred.makeUnsafe<never, SottoError>()
+  const close = (): Promise<void> =>
+    (closed ??= dispose().finally(() => Deferred.doneUnsafe(over, Exit.fail(engineClosed()))))
+  const problem = (error: unknown): SottoError => {
+    const found = problemOf(error)
+    return closed !== undefined && found.code === "Defect" ? engineClosed(found) : found
+  }
   const call = async <A, E>(effect: Effect.Effect<A, E>, { signal }: CallOptions = {}): Promise<A> => {
     if (signal?.aborted === true) throw aborted(signal)
-    return valueOf(await run(effect, signal === undefined ? {} : { signal }), signal)
+    if (Deferred.isDoneUnsafe(over)) throw engineClosed()
+    const exit = await run(Effect.raceFirst(effect, Deferred.await(over)), signal === undefined ? {} : { signal })
+    try {
+      return valueOf(exit, signal)
+    } catch (error) {
+      throw problem(error)
+    }
   }
   const of = ({ tenant = "default" }: CallOptions = {}): string => tenant
   const eventsOf: SottoEngine["events"] = async function* (id, options = {}) {
     const { signal, after = 0 } = options
-    const events = engine.follow(of(options), id, after)
+    if (Deferred.isDoneUnsafe(over)) throw engineClosed()
+    const events = Stream.interruptWhen(engine.follow(of(options), id, after), Deferred.await(over))
     const stopped = signal === undefined ? events : Stream.interruptWhen(events, untilAborted(signal))
     try {
       yield* Stream.toAsyncIterableWith(stopped, services)
     } catch (error) {
-      throw problemOf(error)
+      throw problem(error)
     }
   }
-  let closed: Promise<void> | undefined
-  const close = (): Promise<void> => (closed ??= dispose())
   return {
     submit: (kind, parameters, options = {}) => {
       const { tenant: _, signal: __, ...submission } = options
       return call(engine.submit({ ...submission, tenant: of(options), kind, parameters }), options)
     },
     get: (id, options) => call(engine.get(of(options), id), options),
-    list: (filter = {}, options = {}) =>
-      call(engine.list(of(options), filter, options.after ?? null, options.limit ?? 100), options),
+    list: async (filter = {}, options = {}) => {
+      const { after = null, limit = 100 } = options
+      demandPage(filter, after, limit)
+      return call(engine.list(of(options), filter, after, limit), options)
+    },
     tally: (options) => call(engine.tally(of(options)), options),
     events: eventsOf,
     async *questions(id, options) {
@@ -270,6 +318,32 @@ const facade = (services: Context.Context<EngineServices>, dispose: () => Promis
     [Symbol.asyncDispose]: close,
     [SERVICES]: services
   }
+}
+
+const engineClosed = (cause?: unknown): SottoError =>
+  new SottoError("Closed", "The engine was closed. Make another one with createEngine.", { cause })
+
+const FILTERS: ReadonlySet<string> = new Set<keyof JobFilter>([
+  "kinds",
+  "states",
+  "key",
+  "dead",
+  "createdFrom",
+  "createdTo",
+  "order"
+])
+
+/** A condition that nobody knows would be no condition, and the page would hold too much. */
+const demandPage = (filter: JobFilter, after: JobCursor | null, limit: number): void => {
+  const unknown = Object.keys(filter).filter((name) => !FILTERS.has(name))
+  const faults = [
+    ...unknown.map((name) => `there is no filter "${name}", use ${[...FILTERS].join(", ")}`),
+    ...(Number.isInteger(limit) && limit >= 1 && limit <= 1000 ? [] : ["limit is a whole number from 1 to 1000"]),
+    ...(after === null || (Number.isInteger(after.createdAt) && typeof after.id === "string")
+      ? []
+      : ["after is the `next` of the page before"])
+  ]
+  if (faults.length > 0) throw new SottoError("InvalidArgument", `Correct the call of list: ${faults.join("; ")}.`)
 }
 
 /** Who did it, in the log, when the host does not say. */

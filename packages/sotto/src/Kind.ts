@@ -2,6 +2,7 @@
 import {
   type FailureCategory,
   JobKind,
+  KindRejected,
   type KindTimes,
   type LeasePolicy,
   type Plain,
@@ -22,6 +23,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { valueOf } from "./Border.ts"
+import { SottoError } from "./SottoError.ts"
 
 /** Reads a value or throws an error that says what is wrong with it, e.g. `schema.parse` of a library. */
 export type Read<T> = (value: unknown) => T
@@ -124,11 +126,37 @@ export interface DefinedKind {
   readonly [HANDLER]: unknown
 }
 
+export const isDefinedKind = (kind: unknown): kind is DefinedKind =>
+  typeof kind === "object" && kind !== null && HANDLER in kind
+
 export const handlerOf = (kind: DefinedKind): KindHandler => kind[HANDLER] as KindHandler
 
-/** Defines a kind of job; throws `KindRejected` for options that cannot be sound. */
+/** Defines a kind of job; throws `SottoError` with the code `KindRejected` for options that cannot be sound. */
 export const defineKind = <P, R extends Plain>(definition: KindDefinition<P, R>): DefinedKind => {
-  const { run, parameters: read, name, ...options } = definition
+  try {
+    return define(definition)
+  } catch (error) {
+    throw error instanceof KindRejected ? new SottoError("KindRejected", error.message, { cause: error }) : error
+  }
+}
+
+/** An answer that comes later would be no parameters, and what it throws would be nobody's. */
+const atOnce =
+  <P>(read: Read<P>): Read<P> =>
+  (value) => {
+    const answer = read(value)
+    if (!(answer instanceof Promise)) return answer
+    answer.catch(() => {})
+    throw new Error("the kind reads its parameters with a Promise; read them at once, e.g. with parse")
+  }
+
+const define = <P, R extends Plain>(definition: KindDefinition<P, R>): DefinedKind => {
+  const { run, parameters, name, ...options } = definition
+  const faults = Object.entries({ run, parameters }).flatMap(([option, value]) =>
+    typeof value === "function" ? [] : [{ option, hint: "a function" }]
+  )
+  if (faults.length > 0) throw new KindRejected(name, faults)
+  const read = atOnce(parameters)
   const kind = JobKind.make({
     ...options,
     name,

@@ -50,6 +50,11 @@ const toHost = (write: (entry: LogEntry) => void) =>
     }
   })
 
+export const LOG_LEVELS = Object.keys(LEVELS)
+
+export const isLog = (log: unknown): log is Log | undefined =>
+  log === undefined || typeof log === "function" || (typeof log === "string" && Object.hasOwn(LEVELS, log))
+
 /** The logger of an engine; takes the place of every other one. */
 export const layerLog = (log: Log = "info"): Layer.Layer<never> =>
   typeof log === "function"

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import {
@@ -249,6 +249,70 @@ describe("createEngine", () => {
     })
   })
 
+  it("refuses a kind whose name another one has", async () => {
+    await expect(open({ kinds: [double, hanging, { ...double }] })).rejects.toMatchObject({
+      code: "OptionsRejected",
+      message: expect.stringContaining('"double" more than once')
+    })
+    const ours = defineKind({ name: "aggregation", parameters: Number, run: () => 1 })
+    await expect(open({ kinds: [ours], concurrency: 0 })).rejects.toMatchObject({ code: "OptionsRejected" })
+  })
+
+  it.each<readonly [string, unknown, string]>([
+    ["no folder", { folder: undefined }, "Give the engine a folder"],
+    ["kinds that are no list", { kinds: double }, "kinds is a list of what defineKind gave"],
+    ["a kind that nobody defined", { kinds: [{ name: "a", run: () => 1 }] }, "kinds is a list"],
+    ["a level of the log that there is not", { log: "loud" }, "debug, info, warn, error, none"]
+  ])("says what to do about %s", async (_, options, said) => {
+    const opening = open(options as Partial<EngineOptions>)
+    await expect(opening).rejects.toBeInstanceOf(SottoError)
+    await expect(opening).rejects.toMatchObject({ code: "InvalidArgument", message: expect.stringContaining(said) })
+  })
+
+  it("says what an adapter lacks before it is called", async () => {
+    await expect(open({ store: {} as never })).rejects.toMatchObject({
+      code: "AdapterRejected",
+      message: expect.stringContaining("Correct the JobStore: it has no create(), ")
+    })
+    await expect(open({ queue: { announce: async () => {} } as never })).rejects.toMatchObject({
+      code: "AdapterRejected",
+      message: "Correct the JobQueue: it has no wakeUps()."
+    })
+  })
+
+  it("says which folder cannot be made", async () => {
+    const file = join(folder, "file")
+    await writeFile(file, "")
+    await expect(open({ folder: file })).rejects.toMatchObject({
+      code: "FolderUnavailable",
+      message: expect.stringContaining(`${file} cannot be made`)
+    })
+  })
+
+  it("refuses a page that it would have to guess", async () => {
+    const engine = await open()
+    for (const page of [
+      () => engine.list({ state: "Failed" } as never),
+      () => engine.list({}, { limit: 0 }),
+      () => engine.list({}, { limit: 1001 }),
+      () => engine.list({}, { after: "cursor" as never })
+    ]) {
+      await expect(page()).rejects.toMatchObject({ code: "InvalidArgument" })
+    }
+  })
+
+  it.each(["its own store", "a host's store"])("lets nobody wait behind its end, over %s", async (whose) => {
+    const engine = await open({ kinds: [double], ...(whose === "its own store" ? {} : await hosted()) })
+    const { job } = await engine.submit("double", 1, { notBefore: Date.now() + 3_600_000 })
+    const waits = [engine.wait(job.id), all(engine.events(job.id)), all(engine.questions(job.id))]
+    const ends = Promise.allSettled(waits)
+    await engine.close()
+    for (const end of await ends) expect(end).toMatchObject({ status: "rejected", reason: { code: "Closed" } })
+    for (const call of [engine.get(job.id), all(engine.events(job.id)), engine.submit("double", 1)]) {
+      await expect(call).rejects.toMatchObject({ code: "Closed" })
+    }
+  })
+
   it("refuses a ledger whose keys were lost", async () => {
     await (await open()).close()
     await rm(join(folder, "ledger-keys.json"))
@@ -339,6 +403,23 @@ describe("defineKind", () => {
     expect(() =>
       defineKind({ name: "a", parameters: Number, run: () => 1, lease: { leaseMs: 1_000, renewMs: 900 } })
     ).toThrow(/lease/)
+    const without = { name: "a", parameters: Number } as never
+    expect(() => defineKind(without)).toThrow(
+      expect.objectContaining({ name: "SottoError", code: "KindRejected", message: expect.stringContaining("run") })
+    )
+  })
+
+  it("refuses parameters that are read with a Promise, and leaves no rejection to nobody", async () => {
+    const late = defineKind({
+      name: "late",
+      parameters: async () => Promise.reject(new Error("too late")),
+      run: () => 1
+    })
+    const engine = await open({ kinds: [late] })
+    await expect(engine.submit("late", 1)).rejects.toMatchObject({
+      code: "InvalidSubmission",
+      message: expect.stringContaining("read them at once")
+    })
   })
 
   it("tells a foreseen failure from an unforeseen one, which is tried again", async () => {

@@ -10,11 +10,14 @@ import { afterAll, describe, expect, it, vi } from "vitest"
 const folder = await mkdtemp(join(tmpdir(), "sotto-log-"))
 afterAll(() => rm(folder, { recursive: true }))
 
+const METHODS =
+  "create read commit commitMany claim renew due events output list tally unpublished published purge".split(" ")
+
 /** A host whose store is gone, which the sweeper says; it closes when its stdin ends. */
 const HOST = `
   import { createEngine } from "sotto"
   const gone = () => Promise.reject(new Error("the store is gone"))
-  const methods = ["create", "read", "commit", "commitMany", "claim", "renew", "due", "events", "output", "list", "tally"]
+  const methods = ${JSON.stringify(METHODS)}
   const store = { capabilities: { durable: true, shared: true }, ...Object.fromEntries(methods.map((name) => [name, gone])) }
   const engine = await createEngine({ folder: ${JSON.stringify(folder)}, concurrency: 0, store })
   process.stdin.resume().on("end", () => engine.close())
@@ -38,7 +41,7 @@ const outputOf = async () => {
 const gone = () => Promise.reject(new Error("the store is gone"))
 const goneStore = {
   capabilities: { durable: true, shared: true },
-  ...Object.fromEntries(["create", "read", "claim", "due", "tally", "list"].map((method) => [method, gone]))
+  ...Object.fromEntries(METHODS.map((method) => [method, gone]))
 } as unknown as PromisedJobStore
 
 /** The first entry that an engine gives its host. */

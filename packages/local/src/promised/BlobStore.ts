@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { call, checkBytes, checker, nothing, thrown, Whole } from "./Border.ts"
+import { call, checkBytes, checker, demandAdapter, nothing, thrown, Whole } from "./Border.ts"
 
 /**
  * A store of objects as a host writes it with Promises; the promises are those of the port `BlobStore`.
@@ -92,6 +92,7 @@ async function* feed(source: AsyncIterable<Uint8Array>, signal: AbortSignal): As
 
 /** The port over a host's Promises: answers are checked, links and paths are not supported. */
 export const layerPromisedBlobStore = (store: PromisedBlobStore): Layer.Layer<BlobStore> => {
+  demandAdapter("BlobStore", store, ["list", "stat", "read", "write", "delete", "probe"])
   const missing = (capability: string) =>
     Effect.fail(new Unsupported({ capability, message: `This store of the host has no ${capability}.` }))
   const iterate = <A, C extends Code>(

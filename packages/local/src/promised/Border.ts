@@ -6,6 +6,33 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
+/** An adapter of a host that is not what its port takes; nothing was called. */
+export class AdapterRejected extends Schema.TaggedError<AdapterRejected>()("AdapterRejected", {
+  port: Schema.String,
+  missing: Schema.Array(Schema.String),
+  message: Schema.String
+}) {}
+
+/** Throws `AdapterRejected` unless `adapter` has these methods and says of each capability whether it has it. */
+export const demandAdapter = <A>(
+  port: string,
+  adapter: A,
+  methods: ReadonlyArray<keyof A & string>,
+  capabilities: ReadonlyArray<string> = []
+): void => {
+  const given = fieldsOf(adapter)
+  const can = fieldsOf(given["capabilities"])
+  const missing = [
+    ...methods.filter((name) => typeof given[name] !== "function").map((name) => `${name}()`),
+    ...capabilities.filter((name) => typeof can[name] !== "boolean").map((name) => `capabilities.${name}`)
+  ]
+  if (missing.length === 0) return
+  throw new AdapterRejected({ port, missing, message: `Correct the ${port}: it has no ${missing.join(", ")}.` })
+}
+
+const fieldsOf = (value: unknown): { readonly [name: string]: unknown } =>
+  (typeof value === "object" && value !== null ? value : {}) as { readonly [name: string]: unknown }
+
 /** What a host threw, as far as it can be read. */
 export interface Thrown {
   /** The `code` of the error; empty without one. */
@@ -14,10 +41,7 @@ export interface Thrown {
 }
 
 export const thrown = (cause: unknown): Thrown => {
-  const { code, message } = (typeof cause === "object" && cause !== null ? cause : {}) as {
-    readonly code?: unknown
-    readonly message?: unknown
-  }
+  const { code, message } = fieldsOf(cause)
   return {
     code: typeof code === "string" ? code : "",
     message: typeof message === "string" && message !== "" ? message : String(cause)

@@ -25,7 +25,7 @@ import { identityOf, type LedgerKeys, type LedgerKeysUnavailable } from "@sotto/
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { call, checker, checkList, checkOptional, type Thrown, Whole } from "./Border.ts"
+import { call, checker, checkList, checkOptional, demandAdapter, type Thrown, Whole } from "./Border.ts"
 
 /**
  * A budget ledger as a host keeps it with Promises; the promises are those of the port `BudgetLedger` (spec: ledger §3).
@@ -153,11 +153,26 @@ const BECAUSE = ["missing", "not-a-ledger", "newer", "corrupt", "full", "read-on
 const refuse = ({ code, message }: Thrown) =>
   new LedgerUnavailable({ because: BECAUSE.find((one) => one === code) ?? "io", message })
 
+const METHODS = [
+  "identity",
+  "spend",
+  "remaining",
+  "history",
+  "units",
+  "scopes",
+  "purge",
+  "floor",
+  "acceptRollback",
+  "rollbacks",
+  "head"
+] as const
+
 /** The port over a host's Promises: answers are checked, a ledger of other keys is refused. */
 export const layerPromisedBudgetLedger = (
   ledger: PromisedBudgetLedger
-): Layer.Layer<BudgetLedger, LedgerMismatch | LedgerUnavailable | LedgerKeysUnavailable, LedgerKeys> =>
-  Layer.effect(
+): Layer.Layer<BudgetLedger, LedgerMismatch | LedgerUnavailable | LedgerKeysUnavailable, LedgerKeys> => {
+  demandAdapter("BudgetLedger", ledger, METHODS, ["durable"])
+  return Layer.effect(
     BudgetLedger,
     Effect.gen(function* () {
       const expected = yield* identityOf
@@ -188,3 +203,4 @@ export const layerPromisedBudgetLedger = (
       })
     })
   )
+}

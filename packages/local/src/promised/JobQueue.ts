@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { call, checker, nothing, thrown } from "./Border.ts"
+import { call, checker, demandAdapter, nothing, thrown } from "./Border.ts"
 
 /** Wake-ups as a host carries them: best effort, nothing is lost with one. */
 export interface PromisedJobQueue {
@@ -16,8 +16,9 @@ const isWakeUp = checker("wake-up", Schema.Struct({ tenant: Schema.String, id: S
 
 const refuse = (cause: unknown) => new JobQueueUnavailable({ message: thrown(cause).message })
 
-export const layerPromisedJobQueue = (queue: PromisedJobQueue): Layer.Layer<JobQueue> =>
-  Layer.succeed(JobQueue, {
+export const layerPromisedJobQueue = (queue: PromisedJobQueue): Layer.Layer<JobQueue> => {
+  demandAdapter("JobQueue", queue, ["announce", "wakeUps"])
+  return Layer.succeed(JobQueue, {
     capabilities: { shared: true },
     announce: (wakeUps) => call(() => queue.announce(wakeUps), nothing, refuse),
     wakeUps: (kinds) =>
@@ -25,3 +26,4 @@ export const layerPromisedJobQueue = (queue: PromisedJobQueue): Layer.Layer<JobQ
         Stream.mapEffect((wakeUp) => Effect.try({ try: () => isWakeUp(wakeUp), catch: refuse }))
       )
   })
+}

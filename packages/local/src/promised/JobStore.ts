@@ -22,7 +22,7 @@ import {
 } from "@sotto/core/ports/JobStore"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { call, checker, checkList, checkOptional, type Thrown, Whole } from "./Border.ts"
+import { call, checker, checkList, checkOptional, demandAdapter, type Thrown, Whole } from "./Border.ts"
 
 /** A store of jobs as a host writes it with Promises; the promises are those of the port `JobStore`, method by method. */
 export interface PromisedJobStore {
@@ -146,9 +146,27 @@ const BECAUSE = ["missing", "not-a-store", "newer", "corrupt", "full", "read-onl
 const refuse = ({ code, message }: Thrown) =>
   new JobStoreUnavailable({ because: BECAUSE.find((one) => one === code) ?? "io", message })
 
+const METHODS = [
+  "create",
+  "read",
+  "commit",
+  "commitMany",
+  "claim",
+  "renew",
+  "due",
+  "events",
+  "output",
+  "list",
+  "tally",
+  "unpublished",
+  "published",
+  "purge"
+] as const
+
 /** The port over a host's Promises. An error's `code` may be one of the port's causes, e.g. `busy`; others are `io`. */
-export const layerPromisedJobStore = (store: PromisedJobStore): Layer.Layer<JobStore> =>
-  Layer.succeed(JobStore, {
+export const layerPromisedJobStore = (store: PromisedJobStore): Layer.Layer<JobStore> => {
+  demandAdapter("JobStore", store, METHODS, ["durable", "shared"])
+  return Layer.succeed(JobStore, {
     capabilities: { durable: store.capabilities.durable, shared: store.capabilities.shared },
     create: (job) => call(() => store.create(job), isCreate, refuse),
     read: (tenant, id) => call(() => store.read(tenant, id), own(tenant, id), refuse),
@@ -174,3 +192,4 @@ export const layerPromisedJobStore = (store: PromisedJobStore): Layer.Layer<JobS
     published: (marks) => call(() => store.published(marks), done, refuse),
     purge: (policy, limit) => call(() => store.purge(policy, limit), isCount, refuse)
   })
+}

@@ -1,7 +1,7 @@
 import { KeyDenied, KeyNotFound, KeyRing, KeyUnavailable, KeyUnusable } from "@sotto/core/ports/KeyRing"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import * as Layer from "effect/Layer"
-import { call, checkBytes, type Thrown } from "./Border.ts"
+import { call, checkBytes, demandAdapter, type Thrown } from "./Border.ts"
 
 /** Private keys as a host gives them. It throws errors with the codes `NotFound`, `Denied`, `Unusable`, or others. */
 export interface PromisedKeyRing {
@@ -26,8 +26,9 @@ const refusal =
     }
   }
 
-export const layerPromisedKeyRing = (ring: PromisedKeyRing): Layer.Layer<KeyRing> =>
-  Layer.succeed(KeyRing, {
+export const layerPromisedKeyRing = (ring: PromisedKeyRing): Layer.Layer<KeyRing> => {
+  demandAdapter("KeyRing", ring, ["privateKey"])
+  return Layer.succeed(KeyRing, {
     privateKey: (id) =>
       call(
         () => ring.privateKey(id),
@@ -38,3 +39,4 @@ export const layerPromisedKeyRing = (ring: PromisedKeyRing): Layer.Layer<KeyRing
         refusal(id)
       )
   })
+}

@@ -9,7 +9,7 @@ import {
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { call, checkBytes, checker, checkOptional, nothing, type Thrown, Whole } from "./Border.ts"
+import { call, checkBytes, checker, checkOptional, demandAdapter, nothing, type Thrown, Whole } from "./Border.ts"
 
 /** 32 bytes under a public name. */
 export interface PromisedNoiseKey {
@@ -55,8 +55,14 @@ const missing =
   (cause: Thrown): NoiseKeyMissing | LedgerKeysUnavailable =>
     cause.code === "Missing" ? new NoiseKeyMissing({ noiseKeyId, message: cause.message }) : refuse(cause)
 
-export const layerPromisedLedgerKeys = (keys: PromisedLedgerKeys): Layer.Layer<LedgerKeys> =>
-  Layer.succeed(LedgerKeys, {
+export const layerPromisedLedgerKeys = (keys: PromisedLedgerKeys): Layer.Layer<LedgerKeys> => {
+  demandAdapter(
+    "LedgerKeys",
+    keys,
+    ["ledgerId", "fingerprintKey", "activeNoiseKey", "noiseKey", "head", "raiseHead", "lowerHead"],
+    ["head"]
+  )
+  return Layer.succeed(LedgerKeys, {
     capabilities: { head: keys.capabilities.head },
     ledgerId: call(() => keys.ledgerId(), checkBytes("id of a ledger", 16), refuse),
     fingerprintKey: call(
@@ -76,3 +82,4 @@ export const layerPromisedLedgerKeys = (keys: PromisedLedgerKeys): Layer.Layer<L
           cause.code === "Moved" ? new HeadMoved({ scope, message: cause.message }) : refuse(cause)
       )
   })
+}

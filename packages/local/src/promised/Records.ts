@@ -13,7 +13,7 @@ import {
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { call, checkBytes, checker, checkList, checkOptional, type Thrown, Whole } from "./Border.ts"
+import { call, checkBytes, checker, checkList, checkOptional, demandAdapter, type Thrown, Whole } from "./Border.ts"
 
 /**
  * Small versioned records as a host keeps them with Promises; the promises are those of the port `Records`.
@@ -61,8 +61,9 @@ const refuse = ({ code, message }: Thrown) =>
   new RecordsUnavailable({ because: BECAUSE.find((one) => one === code) ?? "io", message })
 
 /** The port over a host's Promises: answers are checked. */
-export const layerPromisedRecords = (records: PromisedRecords): Layer.Layer<Records> =>
-  Layer.succeed(Records, {
+export const layerPromisedRecords = (records: PromisedRecords): Layer.Layer<Records> => {
+  demandAdapter("Records", records, ["get", "put", "delete", "scan"], ["durable"])
+  return Layer.succeed(Records, {
     capabilities: { durable: records.capabilities.durable },
     get: (id) => call(() => records.get(id), recordOf(id.key), refuse),
     put: (request) => {
@@ -79,3 +80,4 @@ export const layerPromisedRecords = (records: PromisedRecords): Layer.Layer<Reco
     delete: (id, expectVersion) => call(() => records.delete(id, expectVersion), isDelete, refuse),
     scan: (place, after, limit) => call(() => records.scan(place, after, limit), checkList("record", isRecord), refuse)
   })
+}

@@ -124,7 +124,11 @@ describe("a host's store of objects", () => {
   ])("lets go of its source when a write is interrupted while it %s", async (_, upload) => {
     const { promise: read, resolve } = Promise.withResolvers<void>()
     const { promise: ended, resolve: end } = Promise.withResolvers<string>()
-    const store = { write: (_: unknown, chunks: AsyncIterable<Uint8Array>) => upload(chunks, resolve) }
+    const none = () => Promise.reject(new Error("There is nothing."))
+    const store = {
+      ...Object.fromEntries(["list", "stat", "read", "delete", "probe"].map((method) => [method, none])),
+      write: (_: unknown, chunks: AsyncIterable<Uint8Array>) => upload(chunks, resolve)
+    }
     const layer = layerPromisedBlobStore(store as unknown as PromisedBlobStore)
     const source = Stream.concat(Stream.succeed(chunk), Stream.never).pipe(
       Stream.ensuring(Effect.sync(() => end("ended")))
