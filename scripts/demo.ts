@@ -370,9 +370,6 @@ const main = async (): Promise<void> => {
   sotto(generate("killed", "killed", "--count", String(Math.ceil(count / 10)), ...sealed, ...origin("killed")), {
     quiet: true
   })
-  sotto(generate("shared", "shared", "--count", String(Math.ceil(count / 5)), ...sealed, ...origin("shared")), {
-    quiet: true
-  })
   tell(`exit code ${await server.kill("TERM")}`)
   server = await serve({ SOTTO_PAUSE_AT: "paid" })
   await createJob(server.url, "killed", request("killed", "killed/reports.avro", "main/domain.avro"))
@@ -385,6 +382,9 @@ const main = async (): Promise<void> => {
   say("Nobody is asked to do anything: 12 s after the last sign of life the job is taken up again. Meanwhile:")
 
   chapter("Shared questions: ε = 5 and ε = 7 over other reports")
+  sotto(generate("shared", "shared", "--count", String(Math.ceil(count / 5)), ...sealed, ...origin("shared")), {
+    quiet: true
+  })
   const shared = (id: string, epsilon: number) =>
     run(
       server.url,
