@@ -3,6 +3,7 @@
  */
 import { type Parameters, parseParameters, type Reporter } from "@sotto/core/aggregation"
 import { isTerminal } from "@sotto/core/job"
+import { onDemandKind } from "@sotto/core/tabular"
 import { aggregationKind, Engine } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import { ownsBucket, ownsSite, type Tenant } from "./access/Tenants.ts"
@@ -23,6 +24,7 @@ export const requireRoom = Effect.fnUntraced(function* ({ name, limits }: Tenant
 
 /** Fails unless the tenant may submit a job of this kind with these parameters, which are those that clients write. */
 export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: string, parameters: unknown) {
+  if (kind === onDemandKind.name) return yield* Effect.fail(onlyWithFile)
   if (kind !== aggregationKind.name) return
   const read = aggregationKind.parameters.decode(parameters)
   // What cannot be read is refused by the kind, which says why.
@@ -34,6 +36,9 @@ export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: str
   const strange = strangeIn(told, [inputDataBucketName, outputDataBucketName], tenant, siteOf)
   if (strange !== undefined) return yield* Effect.fail(problem("forbidden", strange))
 })
+
+/** Its parameters say where its file is and what was paid: they are the server's to write. */
+const onlyWithFile = problem("invalid-submission", "Submit it with its file, by POST /api/v1/jobs.")
 
 /** What an aggregation names first that is not the tenant's, said in a sentence: a bucket, or whose reports it takes. */
 export const strangeIn = (

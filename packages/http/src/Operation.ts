@@ -24,10 +24,11 @@ import { type Problem, problem, problemOf } from "./Problem.ts"
 
 /**
  * Whom an operation is for. `public`: everybody, strangers too. `tenant`: who may do everything of a tenant. `job`: they,
- * and who may do everything on the job in the path (`:job`). `link`: whoever holds a signed link. `operator`: a tenant
+ * and who may do everything on the job in the path (`:job`). `either`: the same where the path does not name the job, and
+ * the operation looks which one it is about. `link`: whoever holds a signed link. `operator`: a tenant
  * that is an operator.
  */
-export type Audience = "public" | "tenant" | "job" | "link" | "operator"
+export type Audience = "public" | "tenant" | "job" | "either" | "link" | "operator"
 
 /** One request and what it is answered, for the document; tested against the schemas. */
 export interface Example {
@@ -44,6 +45,8 @@ export interface OperationRules {
    * as it does, whatever the client accepts.
    */
   readonly produces?: ReadonlyArray<string>
+  /** Its body is read as a stream, which it limits itself; the limit of the server does not count. */
+  readonly streamsBody?: boolean
   /** Headers of its good answers, with what they say. */
   readonly headers?: Readonly<Record<string, string>>
   readonly example?: Example
@@ -164,6 +167,8 @@ const refusalOf = (
       if (mayUse(principal, { _tag: "Job", id }, now)) return undefined
       return scope._tag === "Job" ? problem("unknown-job", `There is no job "${id}". Check the id.`) : notYours
     }
+    case "either":
+      return scope._tag === "Blob" ? notYours : undefined
     case "tenant":
       return mayUse(principal, TENANT, now) ? undefined : notYours
     case "operator":

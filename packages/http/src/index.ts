@@ -31,6 +31,7 @@ export {
   Tenants
 } from "./access/Tenants.ts"
 export { layerTokens, Tokens } from "./access/Tokens.ts"
+export { automationInterface, type AutomationInterfaceOptions } from "./automation/AutomationInterface.ts"
 export { HTTP_METRICS } from "./front/Telemetry.ts"
 export {
   type Access,
@@ -44,5 +45,6 @@ export {
 } from "./Http.ts"
 export { httpInterface, type Interface } from "./Interface.ts"
 export { mount, type MountOptions, type ShownCredentials } from "./Mount.ts"
+export { type OnDemandHttpOptions, onDemandInterface } from "./ondemand/OnDemandInterface.ts"
 export { type Problem, type ProblemCode, PROBLEMS } from "./Problem.ts"
 export { JobSummary, JobView, summaryOf, viewOf } from "./v1/JobView.ts"

@@ -99,6 +99,7 @@ const answered = <E>(
     )
   }
   if (holdsSecret(request.url)) return Effect.fail(exposed)
+  if (routes.streamsBody(request.method, path)) return router
   // A body that says that it is too large is not waited for; one that lies is cut off while it is read.
   if (Number(request.headers["content-length"] ?? 0) > bodyLimit) return Effect.fail(tooLarge)
   return Effect.provideService(router, HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(bodyLimit))
@@ -201,10 +202,9 @@ const withBody = (
   const { status, body } = response
   if (status < 400 || !(body._tag === "Empty" || body.contentType?.startsWith("text/plain") === true)) return response
   const said = BARE[status] ?? (status < 500 ? BARE[400] : internal) ?? internal
-  return HttpServerResponse.setHeaders(form.render(said, asked), {
-    ...response.headers,
-    ...headersOf(said, path, routes)
-  })
+  // Type and length are those of the body that is replaced.
+  const kept = Headers.removeMany(response.headers, ["content-type", "content-length"])
+  return HttpServerResponse.setHeaders(form.render(said, asked), { ...kept, ...headersOf(said, path, routes) })
 }
 
 const BARE: Readonly<Record<number, Problem>> = {

@@ -6,10 +6,13 @@ import { reflect } from "effect/http-api/HttpApi"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as Context from "effect/Context"
 import { ErrorForm, problemForm } from "../ErrorForm.ts"
+import { Operation } from "../Operation.ts"
 
 export interface Routes {
   /** Sorted, with HEAD and OPTIONS where they work; empty if nothing is at this path. */
   methodsAt(path: string): ReadonlyArray<string>
+  /** Whether the operation that is asked for limits its body itself. */
+  streamsBody(method: string, path: string): boolean
   /** How the group to which a path belongs speaks of errors. */
   formAt(path: string): ErrorForm["Service"]
 }
@@ -26,14 +29,19 @@ const patternOf = (path: string): RegExp => {
 }
 
 export const routesOf = <Groups extends HttpApiGroup.Constraint>(api: HttpApi.HttpApi<string, Groups>): Routes => {
-  const routes: Array<{ readonly method: string; readonly pattern: RegExp }> = []
+  const routes: Array<{ readonly method: string; readonly pattern: RegExp; readonly streams: boolean }> = []
   const forms = new Set<ErrorForm["Service"]>()
   reflect(api, {
     onGroup: ({ group }) => {
       const form = Context.getOrUndefined(group.annotations, ErrorForm)
       if (form !== undefined) forms.add(form)
     },
-    onEndpoint: ({ endpoint }) => void routes.push({ method: endpoint.method, pattern: patternOf(endpoint.path) })
+    onEndpoint: ({ endpoint }) =>
+      void routes.push({
+        method: endpoint.method,
+        pattern: patternOf(endpoint.path),
+        streams: Context.getOrUndefined(endpoint.annotations, Operation)?.streamsBody === true
+      })
   })
   return {
     methodsAt: (path) => {
@@ -41,6 +49,8 @@ export const routesOf = <Groups extends HttpApiGroup.Constraint>(api: HttpApi.Ht
       if (own.length === 0) return []
       return [...new Set([...own, ...(own.includes("GET") ? ["HEAD"] : []), "OPTIONS"])].toSorted()
     },
+    streamsBody: (method, path) =>
+      routes.some((route) => route.streams && route.method === method && route.pattern.test(path)),
     formAt: (path) => [...forms].find((form) => form.owns(path)) ?? problemForm
   }
 }
