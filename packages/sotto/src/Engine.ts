@@ -231,7 +231,7 @@ const soundLayersOf = (options: EngineOptions) => {
   try {
     return layersOf(demandOptions(options))
   } catch (error) {
-    throw problem(error)
+    throw problemOf(error)
   }
 }
 
