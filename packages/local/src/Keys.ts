@@ -26,7 +26,9 @@ const unlessThere = <A, E, R>(file: string, make: Effect.Effect<A, E, R>): Effec
   Effect.suspend(() =>
     existsSync(file)
       ? Effect.void
-      : Effect.catch(Effect.asVoid(make), (refused) =>
-          Effect.flatMap(Effect.sleep(OTHERS_MS), () => (existsSync(file) ? Effect.void : Effect.fail(refused)))
+      : Effect.asVoid(make).pipe(
+          Effect.catch((refused) =>
+            Effect.flatMap(Effect.sleep(OTHERS_MS), () => (existsSync(file) ? Effect.void : Effect.fail(refused)))
+          )
         )
   )
