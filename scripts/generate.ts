@@ -10,6 +10,7 @@ import * as prettier from "prettier"
 import { commandLinePage } from "./generate/CommandLinePage.ts"
 import { configSchemaFile, configurationPage } from "./generate/ConfigurationPage.ts"
 import { jobsDiagramsPage } from "./generate/JobsDiagramsPage.ts"
+import { kindsPage } from "./generate/KindsSection.ts"
 import { packagesPage } from "./generate/PackagesPage.ts"
 import { root } from "./support/Project.ts"
 
@@ -18,6 +19,7 @@ const generators: Readonly<Record<string, () => string | Promise<string>>> = {
   "docs/cli.md": commandLinePage,
   "docs/configuration.md": configurationPage,
   "docs/jobs-diagrams.md": jobsDiagramsPage,
+  "docs/kinds.md": kindsPage,
   "docs/packages.md": packagesPage,
   "docs/sotto.schema.json": configSchemaFile,
   "packages/sotto/sotto.schema.json": configSchemaFile
