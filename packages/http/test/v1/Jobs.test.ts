@@ -174,7 +174,10 @@ describe("Jobs", () => {
           const broken = yield* ask("POST /v1/jobs", { as: "acme", body: "{" })
           expect([broken.status, (yield* json(broken)).type]).toEqual([400, "urn:sotto:problem:malformed-request"])
           const text = yield* ask("POST /v1/jobs", { as: "acme", body: "a", headers: { "content-type": "text/plain" } })
+          const said = yield* Effect.promise(() => text.clone().text())
           expect([text.status, (yield* json(text)).type]).toEqual([415, "urn:sotto:problem:unsupported-media-type"])
+          // A listener breaks an answer off whose length is not what its head says.
+          expect(text.headers.get("content-length")).toBe(String(said.length))
         })
       ))
 
