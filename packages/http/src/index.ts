@@ -46,5 +46,6 @@ export {
 export { httpInterface, type Interface } from "./Interface.ts"
 export { mount, type MountOptions, type ShownCredentials } from "./Mount.ts"
 export { type OnDemandHttpOptions, onDemandInterface } from "./ondemand/OnDemandInterface.ts"
+export { launcherInterface } from "./launcher/LauncherInterface.ts"
 export { type Problem, type ProblemCode, PROBLEMS } from "./Problem.ts"
 export { JobSummary, JobView, summaryOf, viewOf } from "./v1/JobView.ts"

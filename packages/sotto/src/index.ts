@@ -17,6 +17,7 @@ export {
   type Read
 } from "./Kind.ts"
 export type { Log, LogEntry } from "./Log.ts"
+export { defineService, ScriptError, type ScriptedJob, type ServiceDefinition } from "./Service.ts"
 export { SottoError } from "./SottoError.ts"
 export type {
   PromisedBlobStore,

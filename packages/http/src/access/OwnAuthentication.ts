@@ -33,12 +33,14 @@ const layerOf = <E, R>(made: Effect.Effect<{ readonly anonymous: boolean; readon
       const { anonymous, others } = yield* made
       const tokens = yield* Tokens
       const tenants = yield* Tenants
-      const read: Reader = (shown, now, credentials) =>
-        shown._tag === "Link"
-          ? tokens.read("link", shown.token, now)
-          : shown._tag === "Secret" && isTokenText("job", Redacted.value(shown.secret))
-            ? tokens.read("job", shown.secret, now)
-            : others(shown, now, credentials)
+      const read: Reader = (shown, now, credentials) => {
+        if (shown._tag === "Link") return tokens.read("link", shown.token, now)
+        const text = shown._tag === "Secret" ? Redacted.value(shown.secret) : ""
+        const purpose = (["job", "access"] as const).find((one) => isTokenText(one, text))
+        return purpose === undefined
+          ? others(shown, now, credentials)
+          : tokens.read(purpose, Redacted.make(text), now)
+      }
       return Authentication.of({
         anonymous,
         authenticate: Effect.fnUntraced(function* (credentials, now) {

@@ -10,8 +10,8 @@ import { utf8 } from "@sotto/core/Bytes"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import { DIGEST_BYTES, digestOf, hmacSha256, sameDigest } from "./Digest.ts"
 
-/** What a token is good for. One made for the one purpose is worth nothing for the other. */
-export type TokenPurpose = "job" | "link"
+/** What a token is good for. One made for one purpose is worth nothing for another. */
+export type TokenPurpose = "access" | "job" | "link"
 
 /** A key that the server signs with, 32 bytes, and its number (1 … 2³² − 1). */
 export interface ServerKey {

@@ -1,5 +1,5 @@
 /**
- * Credentials that the server signs itself: tokens for one job, links to one object.
+ * Credentials that the server signs itself: tokens for a while, for one job, links to one object.
  */
 import type { BlobRef } from "@sotto/core/ports/BlobStore"
 import type { Entropy } from "@sotto/core/ports/Entropy"
@@ -21,6 +21,13 @@ export class Tokens extends Context.Service<
     jobToken(grant: {
       readonly tenant: string
       readonly id: string
+      readonly until: number
+    }): Effect.Effect<Redacted.Redacted, AccessUnavailable>
+
+    /** A token that may do what `name` of the tenant may, before `until`: to be sent as bearer (RFC 6749 §4.4). */
+    accessToken(grant: {
+      readonly tenant: string
+      readonly name: string
       readonly until: number
     }): Effect.Effect<Redacted.Redacted, AccessUnavailable>
 
@@ -53,6 +60,7 @@ export const layerTokens: Layer.Layer<Tokens, never, Records | Entropy> = Layer.
       )
     return Tokens.of({
       jobToken: ({ tenant, id, until }) => sign("job", { about: [tenant, id], until }),
+      accessToken: ({ tenant, name, until }) => sign("access", { about: [tenant, name], until }),
       linkToken: ({ tenant, ref: { bucket, key }, until }) => sign("link", { about: [tenant, bucket, key], until }),
       read: (purpose, token, now) =>
         serverKeys().pipe(
@@ -69,6 +77,7 @@ export const layerTokens: Layer.Layer<Tokens, never, Records | Entropy> = Layer.
 
 const principalOf = (purpose: TokenPurpose, { about, until }: Claims): Principal => {
   const [tenant = "", first = "", second = ""] = about
+  if (purpose === "access") return { tenant, name: first, scope: { _tag: "All" } }
   const scope: Scope =
     purpose === "job" ? { _tag: "Job", id: first } : { _tag: "Blob", ref: { bucket: first, key: second }, until }
   return { tenant, name: purpose === "job" ? `token of job ${first}` : `link to ${first}/${second}`, scope }

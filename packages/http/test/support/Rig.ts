@@ -102,6 +102,7 @@ const layerAccess = (tenants: ReadonlyArray<Tenant>): Layer.Layer<Access> =>
     Layer.succeed(Tenants, { find: (name) => Effect.succeed(tenants.find((tenant) => tenant.name === name)) }),
     Layer.succeed(Tokens, {
       jobToken: ({ tenant, id }) => Effect.succeed(Redacted.make(`${tenant}/${id}`)),
+      accessToken: ({ tenant }) => Effect.succeed(Redacted.make(tenant)),
       linkToken: ({ tenant, ref, until }) =>
         Effect.succeed(Redacted.make(Buffer.from(JSON.stringify({ tenant, ref, until })).toString("base64url"))),
       read: () => Effect.succeed(undefined)
