@@ -3,22 +3,27 @@ import { existsSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import type { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
+import type { LedgerPolicy } from "@sotto/core/budget"
+import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import { JobStore } from "@sotto/core/ports/JobStore"
-import type { Records } from "@sotto/core/ports/Records"
 import { SecretBytes } from "@sotto/core/ports/SecretBytes"
 import {
   layerPromisedBlobStore,
+  layerPromisedBudgetLedger,
   layerPromisedJobQueue,
   layerPromisedJobStore,
   layerPromisedKeyRing,
   layerPromisedLedgerKeys,
+  layerPromisedRecords,
   type PromisedBlobStore,
+  type PromisedBudgetLedger,
   type PromisedJobQueue,
   type PromisedJobStore,
   type PromisedKeyRing,
-  type PromisedLedgerKeys
+  type PromisedLedgerKeys,
+  type PromisedRecords
 } from "@sotto/local"
+import { layerMemoryLedgerKeys } from "@sotto/memory"
 import {
   blobStoreLaws,
   type Capabilities,
@@ -33,7 +38,7 @@ import {
   type LawClock,
   layerLawClock,
   LEDGER_TEST_KEYS,
-  type LedgerLab,
+  LedgerLab,
   ledgerKeysLaws,
   ledgerLaws,
   recordsLaws,
@@ -88,32 +93,46 @@ const made = <S>(make: Make, given: unknown, promised: (adapter: unknown) => Lay
     })
   )
 
-const onlyLayer = (what: string) => (): never => {
-  throw new CommandError(`${what} of effect, not an object of Promises.`)
-}
-
 interface GivenKey {
   readonly id: string
   readonly publicKey: Uint8Array
   readonly privateKey: Uint8Array
 }
 
-type Jobs = JobStore | LawClock | JobStoreLab
-
-/** A store of jobs with Promises is given its clock, `now()`, and is opened again by the `reopen` that it may have. */
-const madeJobs = (make: Make): Layer.Layer<Jobs> =>
+/** What keeps time is given the clock of the laws, `now()`, if it is an object of Promises. */
+const timed = <S>(make: Make, promised: (adapter: unknown) => Layer.Layer<S>): Layer.Layer<S | LawClock> =>
   Layer.unwrap(
-    Effect.map(Clock.Clock, (clock) =>
-      made<JobStore | JobStoreLab>(make, { now: () => clock.currentTimeMillisUnsafe() }, (adapter) => {
-        const store = adapter as PromisedJobStore & { readonly reopen?: () => Promise<PromisedJobStore> }
-        const reopen = Effect.gen(function* () {
-          const again = yield* Effect.promise(async () => store.reopen?.() ?? store)
-          return Context.get(yield* Layer.build(layerPromisedJobStore(again)), JobStore)
-        })
-        return Layer.mergeAll(layerPromisedJobStore(store), Layer.succeed(JobStoreLab, JobStoreLab.of({ reopen })))
-      })
-    )
+    Effect.map(Clock.Clock, (clock) => made<S>(make, { now: () => clock.currentTimeMillisUnsafe() }, promised))
   ).pipe(Layer.provideMerge(layerLawClock))
+
+/** A store of jobs with Promises is opened again by the `reopen` that it may have. */
+const promisedJobs = (adapter: unknown): Layer.Layer<JobStore | JobStoreLab> => {
+  const store = adapter as PromisedJobStore & { readonly reopen?: () => Promise<PromisedJobStore> }
+  const reopen = Effect.gen(function* () {
+    const again = yield* Effect.promise(async () => store.reopen?.() ?? store)
+    return Context.get(yield* Layer.build(layerPromisedJobStore(again)), JobStore)
+  })
+  return Layer.mergeAll(layerPromisedJobStore(store), Layer.succeed(JobStoreLab, JobStoreLab.of({ reopen })))
+}
+
+/** A ledger with Promises is opened again, with other limits, by its `reopen(policy)`. */
+const promisedLedger = (adapter: unknown): Layer.Layer<BudgetLedger | LedgerLab> => {
+  const ledger = adapter as PromisedBudgetLedger & {
+    readonly reopen?: (policy: Partial<LedgerPolicy>) => Promise<PromisedBudgetLedger>
+  }
+  if (ledger.reopen === undefined) {
+    throw new CommandError(
+      "A BudgetLedger of Promises also has reopen(policy), which opens it again with other limits."
+    )
+  }
+  const open = (opened: PromisedBudgetLedger) =>
+    layerPromisedBudgetLedger(opened).pipe(Layer.provide(layerMemoryLedgerKeys(LEDGER_TEST_KEYS)), Layer.orDie)
+  const reopen = Effect.fnUntraced(function* (policy: Partial<LedgerPolicy>) {
+    const again = yield* Effect.promise(async () => ledger.reopen?.(policy) ?? ledger)
+    return Context.get(yield* Layer.build(open(again)), BudgetLedger)
+  })
+  return Layer.merge(open(ledger), Layer.succeed(LedgerLab, LedgerLab.of({ reopen })))
+}
 
 const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Suite>> = {
   BlobStore: (make) =>
@@ -122,23 +141,14 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
       blobStoreLaws,
       made(make, { buckets: LAW_BUCKETS }, (adapter) => layerPromisedBlobStore(adapter as PromisedBlobStore))
     ),
-  BudgetLedger: (make) =>
-    suite(
-      "BudgetLedger",
-      ledgerLaws,
-      made<BudgetLedger | LedgerLab>(
-        make,
-        { keys: LEDGER_TEST_KEYS },
-        onlyLayer("A BudgetLedger is a layer, together with its LedgerLab of @sotto/testkit,")
-      )
-    ),
+  BudgetLedger: (make) => suite("BudgetLedger", ledgerLaws, made(make, { keys: LEDGER_TEST_KEYS }, promisedLedger)),
   JobQueue: (make) =>
     suite(
       "JobQueue",
       jobQueueLaws,
       made(make, {}, (adapter) => layerPromisedJobQueue(adapter as PromisedJobQueue))
     ),
-  JobStore: (make) => suite("JobStore", [...jobStoreLaws, ...jobStoreParallelLaws], madeJobs(make)),
+  JobStore: (make) => suite("JobStore", [...jobStoreLaws, ...jobStoreParallelLaws], timed(make, promisedJobs)),
   KeyRing: (make, { keys }) => {
     if (!Array.isArray(keys) || keys.length < 2) {
       throw new CommandError(
@@ -166,7 +176,7 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
     suite(
       "Records",
       recordsLaws,
-      made<Records>(make, {}, onlyLayer("Records are a layer")).pipe(Layer.provideMerge(layerLawClock))
+      timed(make, (adapter) => layerPromisedRecords(adapter as PromisedRecords))
     )
 }
 
