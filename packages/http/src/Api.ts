@@ -15,6 +15,7 @@ import { Budget, layerBudgetGroup } from "./v1/Budget.ts"
 import { Events, layerEventsGroup } from "./v1/Events.ts"
 import { Inputs, layerInputsGroup } from "./v1/Inputs.ts"
 import { Jobs, layerJobsGroup } from "./v1/Jobs.ts"
+import { JobTokens, layerJobTokensGroup } from "./v1/JobTokens.ts"
 import { Kinds, layerKindsGroup } from "./v1/Kinds.ts"
 import { layerOutputsGroup, Outputs } from "./v1/Outputs.ts"
 import { layerResultsGroup, Results } from "./v1/Results.ts"
@@ -23,7 +24,7 @@ import { layerWebhooksGroup, WebhookEndpoints } from "./v1/Webhooks.ts"
 import { layerV1Alpha, V1Alpha } from "./v1alpha/V1Alpha.ts"
 
 const own = HttpApi.make("sotto")
-  .add(Jobs, Inputs, Outputs, Results, Events, Kinds, Budget, Blobs, WebhookEndpoints, System, V1Alpha)
+  .add(Jobs, Inputs, Outputs, Results, Events, JobTokens, Kinds, Budget, Blobs, WebhookEndpoints, System, V1Alpha)
   .annotateMerge(
     OpenApi.annotations({
       title: "Sotto",
@@ -45,6 +46,7 @@ export const layerGroups = Layer.mergeAll(
   layerOutputsGroup,
   layerResultsGroup,
   layerEventsGroup,
+  layerJobTokensGroup,
   layerKindsGroup,
   layerBudgetGroup,
   layerBlobsGroup,
