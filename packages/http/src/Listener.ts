@@ -101,6 +101,13 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
         sockets.add(socket)
         socket.once("close", () => sockets.delete(socket))
       })
+      server.on("clientError", (error, socket) => {
+        const last = [...open].findLast(({ req }) => req.socket === socket)
+        // What is being sent is not broken into, and what came whole before is answered first.
+        if (last?.headersSent === true && !last.writableEnded) socket.destroy()
+        else if (last?.req.complete === true) last.once("close", () => refuse(error, socket))
+        else refuse(error, socket)
+      })
       const address = server.address()
       const bound = typeof address === "object" && address !== null ? address.port : port
       return {
@@ -126,10 +133,17 @@ const REFUSALS: Readonly<Record<string, readonly [status: string, problem: Probl
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", problem("request-timeout", "Send the whole request sooner.")]
 }
 const MALFORMED = ["400 Bad Request", problem("malformed-request", "This is no request of HTTP/1.1.")] as const
+const HOSTLESS = ["400 Bad Request", problem("malformed-request", "Name one host in the header Host.")] as const
+const TUNNEL = ["501 Not Implemented", problem("not-supported", "This server is no proxy.")] as const
 
 const refuse = (error: Error & { readonly code?: string }, socket: Duplex): void => {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
-  const [status, said] = REFUSALS[error.code ?? ""] ?? MALFORMED
+  if (error.code === "ECONNRESET") socket.destroy()
+  else say(socket, REFUSALS[error.code ?? ""] ?? MALFORMED)
+}
+
+/** Answers without Node, and closes. */
+const say = (socket: Duplex, [status, said]: readonly [status: string, problem: Problem]): void => {
+  if (!socket.writable) return void socket.destroy()
   const body = JSON.stringify(said)
   const head = `HTTP/1.1 ${status}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}`
   socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`)
@@ -147,13 +161,25 @@ const listen = (
         headersTimeout: headMs,
         requestTimeout: requestMs,
         keepAliveTimeout: idleMs,
-        connectionsCheckingInterval: 1_000
+        connectionsCheckingInterval: 1_000,
+        // Node would refuse without a word.
+        requireHostHeader: false
       },
-      answer
+      // RFC 9112 §3.2: one host, from HTTP/1.1 on.
+      (request, response) => {
+        if (request.httpVersion === "1.0" || request.headersDistinct["host"]?.length === 1) answer(request, response)
+        else say(request.socket, HOSTLESS)
+      }
+    )
+    // Node lets go of such a socket: nobody else hears its errors.
+    server.on("connect", (_, socket) =>
+      say(
+        socket.on("error", () => {}),
+        TUNNEL
+      )
     )
     // An expectation that is not known may as well be ignored (RFC 9110 §10.1.1).
     server.on("checkExpectation", answer)
-    server.on("clientError", refuse)
     server.once("error", (error) =>
       resume(
         Effect.fail(

@@ -84,6 +84,9 @@ describe("Listener", () => {
 
   it.each([
     ["no request at all\r\n\r\n", 400, "malformed-request"],
+    ["GET /healthz HTTP/1.1\r\n\r\n", 400, "malformed-request"],
+    ["GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400, "malformed-request"],
+    ["CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n", 501, "not-supported"],
     [`GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`, 431, "headers-too-large"]
   ])("says what is wrong with what Node refuses: %#", async (sent, status, code) => {
     const { listener } = await listen()
@@ -98,6 +101,34 @@ describe("Listener", () => {
       type: `urn:sotto:problem:${code}`,
       status
     })
+  })
+
+  it("answers what came whole before it refuses what follows, and breaks into no stream", async () => {
+    const { listener, submit } = await listen()
+    const id = await submit("notes")
+    const say = async (sent: string, until: string, garbage: string) => {
+      const socket = connect(listener.port, "127.0.0.1")
+      socket.setEncoding("utf8")
+      let text = ""
+      socket.on("data", (part: string) => (text += part)).write(sent)
+      const closed = once(socket, "close")
+      await expect.poll(() => text.includes(until)).toBe(true)
+      socket.write(garbage)
+      await closed
+      return [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => match[1])
+    }
+    const head = `GET /v1/jobs/${id}/events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer acme\r\n`
+    expect(await say(`${head}\r\nno request\r\n\r\n`, "submitted", "")).toEqual(["200", "400"])
+    expect(await say(`${head}accept: text/event-stream\r\n\r\n`, "submitted", "no request\r\n\r\n")).toEqual(["200"])
+  })
+
+  it("outlives who asks for a tunnel and is gone", async () => {
+    const { listener, ask } = await listen()
+    const socket = connect(listener.port, "127.0.0.1")
+    socket.write("CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n")
+    await once(socket, "data")
+    socket.resetAndDestroy()
+    expect((await ask("/healthz")).status).toBe(200)
   })
 
   it("says so when a request does not come in time", async () => {
