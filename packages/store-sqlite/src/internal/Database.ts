@@ -4,7 +4,7 @@
  * Every write is on disk before it is answered (WAL, `synchronous=FULL`). That costs one synchronisation for each
  * transaction, so writes that are asked for at the same time share one; each still succeeds or fails alone.
  */
-import { existsSync } from "node:fs"
+import { closeSync, existsSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { setImmediate } from "node:timers"
 import * as Clock from "effect/Clock"
@@ -62,6 +62,7 @@ export const openDatabase = <E>(options: OpenOptions, voice: Voice<E>): Effect.E
     )
   return Effect.gen(function* () {
     if (mustExist && !existsSync(file)) return yield* answered(Effect.fail(new Refused("missing", "")))
+    if (!readOnly) makePrivate(file)
     const db = yield* Effect.acquireRelease(
       answered(attempt(() => new DatabaseSync(file, { readOnly, timeout: 0 }))),
       (opened) => Effect.sync(() => opened.close())
@@ -75,6 +76,19 @@ export const openDatabase = <E>(options: OpenOptions, voice: Voice<E>): Effect.E
         answered(Effect.flatMap(Clock.Clock, (clock) => write(() => body(clock.currentTimeMillisUnsafe()))))
     }
   })
+}
+
+/**
+ * Makes a new file that only its owner reads, for it holds secrets of webhooks and keys that sign; SQLite gives its other
+ * files the same mode. What cannot be made, SQLite says better.
+ */
+const makePrivate = (file: string): void => {
+  if (file === ":memory:" || existsSync(file)) return
+  try {
+    closeSync(openSync(file, "ax", 0o600))
+  } catch {
+    // SQLite tells why.
+  }
 }
 
 class Refused extends Error {
