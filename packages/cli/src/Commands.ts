@@ -504,6 +504,7 @@ export const defineCommands = (root: Command): void => {
     .description("Make a key and print it, once; from the first key on a server lets nobody in without one")
     .option("--tenant <name>", "whose key", "default")
     .option("--name <text>", "who uses it, for the list and the log (default: its id)")
+    .option("--model <name>", "the model that its on-demand jobs are for (default: any)")
     .option("--expires <time>", "for how long, as 90d, or until when, as 2030-01-31T10:00:00Z (default: for ever)")
     .addHelpText(
       "after",

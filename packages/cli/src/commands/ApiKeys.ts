@@ -44,13 +44,27 @@ const expiryOf = (text: string | undefined): number | null => {
 }
 
 export const create = async (
-  options: StoreOptions & { readonly tenant: string; readonly name?: string; readonly expires?: string }
+  options: StoreOptions & {
+    readonly tenant: string
+    readonly name?: string
+    readonly model?: string
+    readonly expires?: string
+  }
 ): Promise<void> => {
-  const { store, tenant, name, json } = options
+  const { store, tenant, name, model, json } = options
   const expires = expiryOf(options.expires)
   needFolderOf(store)
   // A server can be given its first key before it starts for the first time.
-  const made = await over(store, createApiKey({ tenant, ...(name === undefined ? {} : { name }), expires }), false)
+  const made = await over(
+    store,
+    createApiKey({
+      tenant,
+      ...(name === undefined ? {} : { name }),
+      ...(model === undefined ? {} : { model }),
+      expires
+    }),
+    false
+  )
   const text = Redacted.value(made.text)
   if (json) return printJson({ key: text, ...shown(made.key) })
   await print(text)

@@ -8,6 +8,7 @@ import { CommandError, Interrupted, UsageError } from "../Failure.ts"
 import { run } from "../Run.ts"
 import { withAccessLog } from "../serve/AccessLog.ts"
 import { layerAccessOf, layerEngineOf, layerHttpOf, layerTelemetryOf, layerWebhooksOf } from "../serve/Compose.ts"
+import { layerOnDemandOf, loadModels } from "../serve/Models.ts"
 import { isLoopback, withLocalOnly } from "../serve/LocalOnly.ts"
 import { isReadable, layerLog } from "../serve/Log.ts"
 import { checkSettings, planLines, planOf } from "../serve/Plan.ts"
@@ -95,7 +96,8 @@ const layerGoodbye = Layer.effectDiscard(Effect.addFinalizer(() => Effect.logInf
 export const serve = async (options: ServeOptions): Promise<void> => {
   const settings = withFlags(settingsOf(options), options)
   checkSettings(settings)
-  const plan = planOf(settings, options)
+  const running = { workers: options.workers, models: await loadModels(settings) }
+  const plan = planOf(settings, running)
   if (options.checkConfig) return options.json ? printJson(plan) : print(planLines(plan))
   const { host, port, docs, publicUrl, cors } = settings.config.http
   const program = Effect.gen(function* () {
@@ -118,7 +120,8 @@ export const serve = async (options: ServeOptions): Promise<void> => {
         Layer.provide(closedUnlessLocal(settings)),
         Layer.provideMerge(layerAccessOf(settings)),
         Layer.provideMerge(layerWebhooksOf(settings)),
-        Layer.provideMerge(layerEngineOf(settings, options)),
+        Layer.provideMerge(layerOnDemandOf(settings, running)),
+        Layer.provideMerge(layerEngineOf(settings, running)),
         Layer.provideMerge(layerProcessOf(settings))
       )
     )
@@ -129,12 +132,14 @@ export const serve = async (options: ServeOptions): Promise<void> => {
 export const worker = async (options: ConfigOptions): Promise<void> => {
   const settings = settingsOf(options)
   checkSettings(settings)
-  const plan = planOf(settings, { workers: true })
+  const running = { workers: true, models: await loadModels(settings) }
+  const plan = planOf(settings, running)
   const program = Effect.andThen(announce(settings, "Working", plan), untilSignal).pipe(
     Effect.scoped,
     Effect.provide(
       layerWebhooksOf(settings).pipe(
-        Layer.provideMerge(layerEngineOf(settings, { workers: true })),
+        Layer.provideMerge(layerOnDemandOf(settings, running)),
+        Layer.provideMerge(layerEngineOf(settings, running)),
         Layer.provideMerge(layerProcessOf(settings))
       )
     )

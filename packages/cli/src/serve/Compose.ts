@@ -2,7 +2,15 @@
 import { join, resolve } from "node:path"
 import { layerAggregator } from "@sotto/aggregator"
 import { parseInstant, toMillis } from "@sotto/core/Instant"
-import { aggregationHandler, layerJobs } from "@sotto/engine"
+import type { RecordFormat } from "@sotto/core/ports/RecordFormat"
+import {
+  aggregationHandler,
+  type EngineServices,
+  type KindHandler,
+  layerJobs,
+  type Model,
+  onDemandHandler
+} from "@sotto/engine"
 import { layerFileLedgerKeys, layerFsBlobStore, layerFsKeyRing, layerSystemEntropy } from "@sotto/fs"
 import {
   type KnownApiKey,
@@ -12,6 +20,7 @@ import {
   layerKeysIfAny,
   layerTenants,
   layerTokens,
+  onDemandInterface,
   type Tenant
 } from "@sotto/http"
 import { makeKeys, siteOf } from "@sotto/local"
@@ -28,6 +37,7 @@ import { CommandError } from "../Failure.ts"
 import { makeFolder } from "../Folders.ts"
 import { pauseAt } from "../PauseAt.ts"
 import { VERSION } from "../Version.ts"
+import { filesPlaceOf, layerFormats } from "./Models.ts"
 import { readSecret, type ServerConfig, type Settings } from "./ServerConfig.ts"
 
 /** Where things are, absolute. */
@@ -42,16 +52,23 @@ export const placesOf = ({ config, folder }: Settings): Places => ({
   store: resolve(folder, config.store.file),
   keys: resolve(folder, config.keys),
   ledgerKeys: resolve(folder, config.ledgerKeys),
-  buckets: Object.fromEntries(Object.entries(config.buckets).map(([name, place]) => [name, resolve(folder, place)]))
+  buckets: Object.fromEntries(Object.entries(bucketsOf(config)).map(([name, place]) => [name, resolve(folder, place)]))
 })
 
-export const tenantsOf = ({ tenants }: ServerConfig): ReadonlyArray<Tenant> =>
-  Object.entries(tenants).map(([name, { sites, buckets, ledgerScope, operator, limits }]): Tenant => {
+const bucketsOf = ({ buckets, models }: ServerConfig): Readonly<Record<string, string>> =>
+  models === undefined ? buckets : { [models.bucket]: models.bucket, ...buckets }
+
+/** Files of on-demand jobs are for nobody to name: with a bucket of them, "any" is every other one. */
+const anyBucket = ({ buckets, models }: ServerConfig): Tenant["buckets"] =>
+  models === undefined ? "any" : Object.keys(buckets).filter((name) => name !== models.bucket)
+
+export const tenantsOf = (config: ServerConfig): ReadonlyArray<Tenant> =>
+  Object.entries(config.tenants).map(([name, { sites, buckets, ledgerScope, operator, limits }]): Tenant => {
     const { requestsPerMinute = null, jobs = null, streams = null } = limits
     return {
       name,
       sites: sites ?? "any",
-      buckets: buckets ?? "any",
+      buckets: buckets ?? anyBucket(config),
       ledgerScope,
       operator,
       limits: { requestsPerMinute, jobs, streams }
@@ -60,9 +77,14 @@ export const tenantsOf = ({ tenants }: ServerConfig): ReadonlyArray<Tenant> =>
 
 /** The keys of the configuration; throws a sentence that names the first that is not one. */
 export const apiKeysOf = ({ config, folder }: Settings): ReadonlyArray<KnownApiKey> =>
-  config.apiKeys.map(({ tenant, name, id = "", hash = "", secret, expires: end }, i) => {
+  config.apiKeys.map(({ tenant, name, model, id = "", hash = "", secret, expires: end }, i) => {
     const at = end === undefined ? undefined : parseInstant(end)
-    const facts = { tenant, name, expires: at === undefined ? null : toMillis(at) }
+    const facts = {
+      tenant,
+      name,
+      ...(model === undefined ? {} : { model }),
+      expires: at === undefined ? null : toMillis(at)
+    }
     if (secret === undefined) return { ...facts, id, hash, revoked: null }
     const place = `apiKeys[${i}].secret`
     const known = knownApiKey(Redacted.make(readSecret(secret, folder, place)), facts)
@@ -83,20 +105,27 @@ const makePlaces = ({ store, keys, ledgerKeys, buckets }: Places) =>
     makeKeys({ keys, ledgerKeys })
   )
 
+/** What a process does beside what its settings say. */
+export interface Running {
+  readonly workers: boolean
+  readonly models: ReadonlyArray<Model>
+}
+
 /** Engine and ports; with `workers`, what takes jobs and runs them too. */
-export const layerEngineOf = (settings: Settings, { workers }: { readonly workers: boolean }) => {
+export const layerEngineOf = (settings: Settings, { workers, models }: Running) => {
   const { config } = settings
   const places = placesOf(settings)
   const { concurrency, lanes, domainOptional } = config.workers
   const scopes = new Map(tenantsOf(config).map(({ name, ledgerScope }) => [name, ledgerScope]))
-  const handlers = [
+  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat>> = [
     aggregationHandler({
       siteOf,
       domainOptional,
       onStage: pauseAt,
       // A tenant that is configured no more keeps its jobs; they are charged where all are unless told.
       scopeOf: (tenant) => scopes.get(tenant) ?? "default"
-    })
+    }),
+    ...(models.length === 0 ? [] : [onDemandHandler({ models, place: filesPlaceOf(config) })])
   ]
   const file = places.store
   const aggregator = layerAggregator(lanes === undefined ? {} : { lanes }).pipe(
@@ -104,7 +133,12 @@ export const layerEngineOf = (settings: Settings, { workers }: { readonly worker
     Layer.provideMerge(layerFsBlobStore({ buckets: places.buckets }))
   )
   const budget = layerSqliteBudgetLedger({ file }).pipe(Layer.provideMerge(layerFileLedgerKeys(places.ledgerKeys)))
-  const ports = Layer.mergeAll(layerSqliteJobStore({ file }), layerSqliteRecords({ file }), layerMemoryJobQueue())
+  const ports = Layer.mergeAll(
+    layerSqliteJobStore({ file }),
+    layerSqliteRecords({ file }),
+    layerMemoryJobQueue(),
+    layerFormats
+  )
   const kinds = handlers.map(({ kind }) => kind)
   const taken = handlers.filter(({ kind }) => (config.workers.kinds as ReadonlyArray<string>).includes(kind.name))
   return layerJobs({ handlers: workers ? taken : [], kinds, concurrency }).pipe(
@@ -123,7 +157,11 @@ export const layerAccessOf = (settings: Settings) =>
 
 export const layerHttpOf = ({ config }: Settings) => {
   const { cors, docs, maxBodyBytes, publicUrl } = config.http
+  const models =
+    config.models &&
+    onDemandInterface({ waitMs: config.models.waitMs, ...(publicUrl === undefined ? {} : { publicUrl }) })
   return layerHttp({
+    interfaces: models === undefined ? [] : [models],
     docs,
     metrics: config.telemetry.prometheus,
     bodyLimit: maxBodyBytes,

@@ -1,8 +1,9 @@
 /** What a configuration comes to, before anything is started. */
+import { onDemandKind } from "@sotto/core/tabular"
 import { tenantFaults } from "@sotto/http"
 import { siteOf } from "@sotto/local"
 import { CommandError } from "../Failure.ts"
-import { apiKeysOf, placesOf, tenantsOf } from "./Compose.ts"
+import { apiKeysOf, placesOf, type Running, tenantsOf } from "./Compose.ts"
 import type { Settings } from "./ServerConfig.ts"
 
 /** Refuses what each field may say but all of them together may not. */
@@ -21,16 +22,19 @@ export interface Plan {
   readonly ledgerKeys: string
   readonly buckets: Readonly<Record<string, string>>
   readonly tenants: ReadonlyArray<string>
+  readonly models?: ReadonlyArray<string>
   readonly workers: string
 }
 
-export const planOf = (settings: Settings, { workers }: { readonly workers: boolean }): Plan => {
+export const planOf = (settings: Settings, { workers, models }: Running): Plan => {
   const { config, file } = settings
-  const { concurrency, kinds } = config.workers
+  const { concurrency } = config.workers
+  const kinds = config.workers.kinds.filter((kind) => kind !== onDemandKind.name || models.length > 0)
   return {
     config: file ?? "none: everything as unless told",
     ...placesOf(settings),
     tenants: Object.keys(config.tenants),
+    ...(models.length === 0 ? {} : { models: models.map(({ name }) => name) }),
     workers: workers ? `${concurrency} jobs at a time: ${kinds.join(", ")}` : "none"
   }
 }

@@ -112,6 +112,7 @@ const TIME = "expected a time such as 2027-01-31T00:00:00Z"
 const ApiKeyConfig = Schema.Struct({
   tenant: text("the name of a tenant").annotate({ description: "Whose key it is." }),
   name: text("a name").annotate({ description: "What the key is called in the log." }),
+  model: optional(text("the name of a model"), "The model that its on-demand jobs are for; any unless given."),
   secret: optional(Secret, "Where the key itself is, as `sotto apikeys create` prints one."),
   id: optional(
     matching(/^[0-9a-f]{16}$/u, "the 16 characters of 0-9 a-f in the middle of the key"),
@@ -141,7 +142,7 @@ const ApiKeyConfig = Schema.Struct({
 
 export type ApiKeyConfig = typeof ApiKeyConfig.Type
 
-const KINDS = ["aggregation"] as const
+const KINDS = ["aggregation", "on-demand"] as const
 
 const LEVELS = ["trace", "debug", "info", "warn", "error"] as const
 
@@ -189,6 +190,19 @@ export const ServerConfig = Schema.Struct({
       )
     },
     "What the workers do."
+  ),
+  models: optional(
+    Schema.Struct({
+      module: path.annotate({ description: "A module whose exports are models, as `defineModel` makes them." }),
+      bucket: field(
+        text("the name of a bucket"),
+        "models",
+        "Where files wait and results are. A folder of that name unless `buckets` says another."
+      ),
+      maxFileBytes: field(whole(1, 1_099_511_627_776), 1_073_741_824, "The largest file of a job."),
+      waitMs: field(whole(0, 120_000), 25_000, "How long a submission waits for the end of its job.")
+    }).annotate({ message: "expected an object" }),
+    "On-demand jobs, offered at /api/v1/jobs; none unless given."
   ),
   http: group(
     {

@@ -41,7 +41,7 @@ describe("sotto.json", () => {
     [{ buckets: { "a/b": "x" } }, 'buckets["a/b"]: expected a name of 1 to 64'],
     [{ buckets: { reports: 3 } }, "buckets.reports: expected a path, found 3"],
     [{ workers: { concurrency: 0 } }, "workers.concurrency: expected a whole number from 1 to 1000, found 0"],
-    [{ workers: { kinds: ["dance"] } }, 'workers.kinds[0]: expected "aggregation"'],
+    [{ workers: { kinds: ["dance"] } }, 'workers.kinds[0]: expected one of "aggregation"'],
     [{ http: { port: "80" } }, "http.port: expected a whole number from 0 to 65535, found a text"],
     [{ http: { port: 65_536 } }, "http.port: expected a whole number from 0 to 65535, found 65536"],
     [{ http: { publicUrl: "jobs.example.com" } }, "http.publicUrl: expected a URL"],
