@@ -1,4 +1,5 @@
 import { decide, JobKind } from "@sotto/core/job"
+import { launcherKind, sqlRunKind } from "@sotto/core/launcher"
 import { aggregationKind } from "@sotto/engine"
 import { catches, checkLaw, kindLaws, layerKindMachine } from "@sotto/testkit"
 import * as Schema from "effect/Schema"
@@ -31,6 +32,8 @@ const kinds: ReadonlyArray<AnyKind> = [
   }),
   JobKind.make({ ...plain, name: "outside", relation: "reported" }),
   launcher,
+  launcherKind,
+  sqlRunKind,
   JobKind.make({
     ...plain,
     name: "quiet",
