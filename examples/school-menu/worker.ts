@@ -12,24 +12,32 @@ export interface WorkerOptions {
   readonly pollMs?: number
 }
 
+/** What the routes answer, as far as the loop looks at it. */
+interface Said {
+  readonly job?: { readonly id: string; readonly lease: string } | null
+  readonly parked?: boolean
+  readonly data?: unknown
+  readonly message?: string
+}
+
 /** Takes jobs until it is told to stop. */
 export const work = async ({ url, key, serviceId, signal, pollMs = 1_000 }: WorkerOptions): Promise<void> => {
-  const post = async (path: string, body: object) => {
+  const post = async (path: string, body: object): Promise<Said | undefined> => {
     const answer = await fetch(`${url}/worker${path}`, {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
       body: JSON.stringify(body)
     })
-    const said = await answer.json()
+    const said = (await answer.json()) as Said
     // 409: the lease is over, because the job was cancelled, reset, or took too long.
     if (answer.status === 409) return undefined
-    if (!answer.ok) throw new Error(said.message)
+    if (!answer.ok) throw new Error(said.message ?? `status ${answer.status}`)
     return said
   }
 
   while (!signal.aborted) {
-    const { job } = await post(`/services/${serviceId}/claim`, { worker: "school-kitchen" })
-    if (job === null) {
+    const job = (await post(`/services/${serviceId}/claim`, { worker: "school-kitchen" }))?.job
+    if (job === null || job === undefined) {
       await new Promise((resolve) => setTimeout(resolve, pollMs))
       continue
     }
@@ -39,7 +47,7 @@ export const work = async ({ url, key, serviceId, signal, pollMs = 1_000 }: Work
     const asked = await call("ask", { key: "ingredientToAvoid" })
     // Parked: the job is claimed again when the client has answered, and the loop comes here once more.
     if (asked === undefined || asked.parked) continue
-    await call("output", { key: "menu", data: menuWithout(asked.data) })
+    await call("output", { key: "menu", data: menuWithout(String(asked.data)) })
     await call("succeed", { code: null })
   }
 }

@@ -34,7 +34,7 @@ import * as Schema from "effect/Schema"
 import { Engine, uuid } from "../Engine.ts"
 import { type AnyJobKind, Journal } from "../Journal.ts"
 import {
-  type CommandRefused,
+  CommandRefused,
   demandSound,
   type InvalidSubmission,
   type KeyTaken,
@@ -360,7 +360,16 @@ const make = Effect.fnUntraced(function* ({ services }: AutomationsOptions) {
       yield* checked(parametersOf(row.parameters).serviceId, { [key]: data })
       const seal = yield* sealOf(row)
       if (seal === undefined) return yield* inputRefused(["The data of the job was removed."])
-      yield* engine.giveInput(tenant, id, key, yield* seal.seal(inputPlace(key), data))
+      yield* engine.giveInput(tenant, id, key, yield* seal.seal(inputPlace(key), data)).pipe(
+        // The same key twice is refused as that wherever the job is, also at its end (other systems A3).
+        Effect.catchTag("CommandRefused", (refused) =>
+          Effect.fail(
+            row.inputs.some((one) => one.key === key)
+              ? new CommandRefused({ ...refused, message: refused.message, reason: "not inputKnown" })
+              : refused
+          )
+        )
+      )
       const asked = row.awaiting?._tag === "Input" && row.awaiting.key === key ? row.awaiting.stage : ""
       return automationInput(id, key, stage ?? asked, data)
     }),

@@ -55,7 +55,7 @@ export interface Refused {
 
 export const refusalOf = ({ _tag, message, messages, reason }: Refused): CallError => {
   // The first input with a key stays (other systems A3).
-  if (_tag === "CommandRefused" && reason === "inputKnown") return callError("RecordNotUniqueError", TWICE)
+  if (_tag === "CommandRefused" && reason === "not inputKnown") return callError("RecordNotUniqueError", TWICE)
   const name = NAMES[_tag]
   return name === undefined
     ? callError("ServiceUnavailableError", "This cannot be answered now. Try again in a moment.")
