@@ -10,7 +10,7 @@ import { Entropy } from "@sotto/core/ports/Entropy"
 import type { JobStore } from "@sotto/core/ports/JobStore"
 import type { LedgerKeys } from "@sotto/core/ports/LedgerKeys"
 import type { Records } from "@sotto/core/ports/Records"
-import { type Engine, type KindHandler, layerEngine, layerSweeper, layerWorker } from "@sotto/engine"
+import { type Engine, type KindHandler, layerEngine, layerRetention, layerSweeper, layerWorker } from "@sotto/engine"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -58,6 +58,7 @@ export interface SimulationResult {
 const START_MS = 1_767_225_600_000
 const WORKERS = ["one", "two"] as const
 const TRACE_LINES = 200
+const PURGE_MS = 7_000
 
 /** More than a run needs, by far: whoever comes here goes round in circles. */
 const MAX_STEPS = 4_000
@@ -197,7 +198,8 @@ function* play(
     const parts = works
       ? Layer.mergeAll(
           layerWorker({ handlers, name: `${name}-${birth}`, concurrency: 2, pollMs: 5_000 }),
-          layerSweeper()
+          layerSweeper(),
+          layerRetention({ everyMs: PURGE_MS })
         ).pipe(Layer.provideMerge(engine))
       : engine
     const main = program.pipe(

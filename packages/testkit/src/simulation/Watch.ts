@@ -1,6 +1,6 @@
 /** What must hold after every step, and what is worth counting. Looks at the stores past all faults. */
 import { toHex } from "@sotto/core/Bytes"
-import { type Commit, fold, isTerminal, type JobEvent, type Lease } from "@sotto/core/job"
+import { type Commit, fold, isPurgeable, isTerminal, type Job, type JobEvent, type Lease } from "@sotto/core/job"
 import { BudgetLedger } from "@sotto/core/ports/BudgetLedger"
 import {
   type ClaimedJob,
@@ -47,7 +47,8 @@ export const COUNTERS = [
   "paused",
   "resumed",
   "faltered",
-  "succeeded"
+  "succeeded",
+  "purged"
 ] as const
 
 export type Counter = (typeof COUNTERS)[number]
@@ -73,6 +74,8 @@ interface Known {
   readonly tenant: string
   readonly id: string
   events: ReadonlyArray<JobEvent>
+  /** As it was last seen. */
+  row: Job
 }
 
 /** Looks at one call before and after it is carried out. */
@@ -124,12 +127,24 @@ export const makeWatch = (
     if (event._tag === "Succeeded") count("succeeded")
   }
 
+  /** Only a purge may take a job away, and only one that was kept for as long as it was to be. */
+  const gone = (job: Known, purging: boolean): Violation | undefined => {
+    if (!purging || !isPurgeable(job.row, now())) {
+      return { invariant: "NOTHING-LOST", message: `Job ${job.id} is gone.` }
+    }
+    count("purged")
+    known.delete(place(job.tenant, job.id))
+    const log = run(store.events(job.tenant, job.id, 0, 1))
+    return "_tag" in log ? undefined : { invariant: "NOTHING-LOST", message: `Job ${job.id} is gone without its log.` }
+  }
+
   /** The laws of one job and its log; nothing of what was seen before may have changed. */
-  const look = (job: Known): Violation | undefined => {
+  const look = (job: Known, purging: boolean): Violation | undefined => {
     const name = `Job ${job.id}`
     const snapshot = read(job.tenant, job.id)
-    if (snapshot === undefined) return { invariant: "NOTHING-LOST", message: `${name} is gone.` }
+    if (snapshot === undefined) return gone(job, purging)
     const { row, seq, lease } = snapshot
+    job.row = row
     if ((row.holder === null) !== (lease === null)) {
       return { invariant: "ONE-HOLDER", message: `${name} is held by ${row.holder}, but its lease is ${text(lease)}.` }
     }
@@ -159,7 +174,7 @@ export const makeWatch = (
     return undefined
   }
 
-  const lookAtAll = (): Violation | undefined => first(known.values(), look)
+  const lookAtAll = (purging: boolean): Violation | undefined => first([...known.values()], (job) => look(job, purging))
 
   const spent = (): Violation | undefined => {
     const history = run(ledger.history(SCOPE, 0, 1_000))
@@ -240,7 +255,7 @@ export const makeWatch = (
     if (!known.has(place(tenant, id))) {
       if (submitted.has(submission)) return { invariant: "RELEASED-ONCE", message: `One key, two jobs: ${key}.` }
       submitted.add(submission)
-      known.set(place(tenant, id), { tenant, id, events: [] })
+      known.set(place(tenant, id), { tenant, id, events: [], row: answer.row })
     }
     return undefined
   }
@@ -307,11 +322,11 @@ export const makeWatch = (
     before: (call) => {
       const ofAnswer = judge(call)
       return (exit) => {
-        const wrong = call.port === "JobStore" ? lookAtAll() : undefined
+        const wrong = call.port === "JobStore" ? lookAtAll(call.method === "purge") : undefined
         return wrong ?? (ofAnswer !== undefined && Exit.isSuccess(exit) ? ofAnswer(exit.value as never) : undefined)
       }
     },
-    begun: () => known.size > 0,
+    begun: () => submitted.size > 0,
     allEnded: () => [...known.values()].every(({ events }) => isTerminal(events.at(-1)?.state ?? "Queued")),
     open: () =>
       [...known.values()]

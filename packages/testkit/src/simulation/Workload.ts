@@ -15,13 +15,17 @@ export const OUTPUT_BUCKET = "out"
 
 const Nothing = Schema.Null
 
+/** So short that jobs are purged while others run, and clients find theirs gone. */
+const KEPT = { retentionMs: 15_000, idempotencyMs: 15_000 }
+
 const formKind = JobKind.make({
   name: "form",
   relation: "leased",
   parameters: Schema.Struct({ falters: Schema.Int, external: Schema.Boolean }),
   result: Schema.Struct({ first: Schema.Json, name: Schema.Json }),
   failure: Nothing,
-  retry: { maxFailures: 20, firstMs: 500, factor: 2, capMs: 8_000 }
+  retry: { maxFailures: 20, firstMs: 500, factor: 2, capMs: 8_000 },
+  ...KEPT
 })
 
 export const paidKind = JobKind.make({
@@ -30,7 +34,8 @@ export const paidKind = JobKind.make({
   parameters: Schema.Struct({ question: Schema.Int }),
   result: Schema.Struct({ fingerprint: Schema.String, noise: Schema.String }),
   failure: Nothing,
-  retry: { maxFailures: 20, firstMs: 500, factor: 2, capMs: 8_000 }
+  retry: { maxFailures: 20, firstMs: 500, factor: 2, capMs: 8_000 },
+  ...KEPT
 })
 
 const falter = (code: string, retryable: boolean) =>
@@ -190,15 +195,20 @@ export const runErrand = Effect.fnUntraced(function* (errand: Errand) {
       if (awaiting?._tag === "Input") yield* engine.giveInput(tenant, job.id, awaiting.key, { given: awaiting.key })
       if (awaiting?._tag === "External") yield* engine.finishExternal(tenant, job.id, awaiting.id, { done: true })
     }).pipe(
-      Effect.catchTag("CommandRefused", () => Effect.sync(() => open.clear())),
+      Effect.catchTag(["CommandRefused", "UnknownJob"], () => Effect.sync(() => open.clear())),
       Effect.ignore
     )
-    const view = yield* Effect.option(engine.get(tenant, job.id))
+    const seen = yield* engine.get(tenant, job.id).pipe(
+      Effect.map(({ job: { dead, state } }) => ({ dead, ended: isTerminal(state) })),
+      // It ended and was kept for as long as it was to be.
+      Effect.catchTag("UnknownJob", () => Effect.succeed({ dead: false, ended: true })),
+      Effect.orElseSucceed(() => ({ dead: false, ended: false }))
+    )
     const paused = pauseAt !== undefined || resumeAt !== undefined
-    if (view._tag === "Some" && view.value.job.dead && !redriven) {
+    if (seen.dead && !redriven) {
       redriven = true
       yield* Effect.ignore(engine.redrive(tenant, job.id, "client"))
-    } else if (view._tag === "Some" && isTerminal(view.value.job.state) && open.size === 0 && !paused) return ids
+    } else if (seen.ended && open.size === 0 && !paused) return ids
     yield* Effect.sleep(LOOK_MS)
   }
 })

@@ -12,6 +12,7 @@ import {
   publish,
   type SimulationOptions
 } from "@sotto/testkit/simulation"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type MemoryStores, memoryStores } from "./Stores.ts"
@@ -115,6 +116,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   wrongStore("does not notice leases that are over", ["COMES-TO-AN-END"], (store) => ({
     due: (kinds, limit) =>
       Effect.map(store.due(kinds, limit), (due) => due.filter(({ because }) => because !== "lease"))
+  })),
+  wrongStore("purges jobs before their time", ["NOTHING-LOST"], (store) => ({
+    purge: (policy, limit) =>
+      Effect.flatMap(Clock.Clock, (clock) =>
+        Effect.provideService(store.purge(policy, limit), Clock.Clock, {
+          ...clock,
+          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + 10_000,
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + 10_000)
+        })
+      )
   })),
   wrongStore("leaves out a number", ["GAPLESS"], (store) => ({
     commit: (commit) =>
