@@ -44,8 +44,37 @@ const soak = (from: number, seeds: number): boolean => {
   return missing.length === 0
 }
 
-const { values, positionals } = parseArgs({ options: { from: { type: "string" } }, allowPositionals: true })
-const asked = process.env["SOTTO_SEED"]
-const good =
-  asked === undefined ? soak(Number(values.from ?? 0), Number(positionals[0] ?? 100_000)) : replay(Number(asked))
-process.exitCode = good ? 0 : 1
+const USAGE = `npm run soak                  100 000 seeds from 0
+npm run soak -- 5000          so many seeds
+npm run soak -- --from 5000   from this one on
+SOTTO_SEED=17 npm run soak    replays one and prints its trace`
+
+/** A seed or a number of seeds; a mistake here must not look like a run in which nothing was wrong. */
+const whole = (text: string, least: number): number => {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && number >= least && number < 2 ** 32) return number
+  throw new Error(`"${text}" is no whole number from ${least} to 2^32 - 1.`)
+}
+
+/** What was asked for, or a sentence about what cannot be read and how it is written. */
+const asked = (): (() => boolean) => {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { from: { type: "string", default: "0" }, help: { type: "boolean", short: "h" } },
+      allowPositionals: true
+    })
+    if (values.help === true) return () => says(USAGE, true)
+    const seed = process.env["SOTTO_SEED"]
+    if (seed !== undefined) return replay.bind(undefined, whole(seed, 0))
+    return soak.bind(undefined, whole(values.from, 0), whole(positionals[0] ?? "100000", 1))
+  } catch (error) {
+    return () => says(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, false)
+  }
+}
+
+const says = (text: string, good: boolean): boolean => {
+  print(text)
+  return good
+}
+
+process.exitCode = asked()() ? 0 : 1
