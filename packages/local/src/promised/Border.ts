@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /** An adapter of a host that is not what its port takes; nothing was called. */
-export class AdapterRejected extends Schema.TaggedError<AdapterRejected>()("AdapterRejected", {
+class AdapterRejected extends Schema.TaggedError<AdapterRejected>()("AdapterRejected", {
   port: Schema.String,
   missing: Schema.Array(Schema.String),
   message: Schema.String
