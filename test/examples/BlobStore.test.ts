@@ -83,7 +83,15 @@ describe("sotto verify", () => {
     ["portless.mjs", "export const make = () => ({})", "exports no port"],
     ["other.mjs", `export const port = "toString"; export const make = () => ({})`, "exports no port"],
     ["makeless.mjs", `export const port = "BlobStore"`, "exports no make"],
-    ["keyless.mjs", `export const port = "KeyRing"; export const make = () => ({})`, "also exports keys"]
+    ["keyless.mjs", `export const port = "KeyRing"; export const make = () => ({})`, "also exports keys"],
+    ["broken.mjs", `export const port =`, "broken.mjs cannot be loaded"],
+    ["lacking.mjs", `export const port = "JobQueue"; export const make = () => ({})`, "has no announce(), wakeUps()"],
+    [
+      "away.mjs",
+      `export const port = "Records"; export const make = () => { throw new Error("away") }`,
+      "Records: away"
+    ],
+    ["once.mjs", `export const port = "BudgetLedger"; export const make = () => ({})`, "also has reopen(policy)"]
   ])("says what is wrong with a module: %s", async (name, source, sentence) => {
     const file = source === undefined ? join(folder, name) : module(name, source)
     const { code, stderr } = await inside("verify", file)

@@ -180,9 +180,15 @@ const suites: Readonly<Record<string, (make: Make, module: AdapterModule) => Sui
     )
 }
 
+const orSay = <A>(promise: Promise<A>, what: string): Promise<A> =>
+  promise.catch((error: unknown) => {
+    throw new CommandError(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+  })
+
 const load = async (file: string): Promise<Suite & { readonly port: string }> => {
   if (!existsSync(file)) throw new CommandError(`There is no file ${file}.`)
-  const module = (await import(/* @vite-ignore */ pathToFileURL(resolve(file)).href)) as AdapterModule
+  const url = pathToFileURL(resolve(file)).href
+  const module = await orSay(import(/* @vite-ignore */ url) as Promise<AdapterModule>, `${file} cannot be loaded`)
   const { port, make } = module
   if (typeof port !== "string" || !Object.hasOwn(suites, port)) {
     throw new CommandError(`${file} exports no port: export const port = one of ${Object.keys(suites).join(", ")}.`)
@@ -220,11 +226,10 @@ export const verify = async (
 ): Promise<void> => {
   const adapter = await load(file)
   const { runs, seed, mutants, at } = options
-  // An adapter that cannot be made breaks every law, and each says why.
-  const capabilities = await adapter.capabilities().catch(() => null)
+  const capabilities = await orSay(adapter.capabilities(), `${file} makes no ${adapter.port}`)
   const laws: Array<Outcome> = []
   for (const index of adapter.laws.keys()) {
-    laws.push(await outcomeOf(adapter, index, capabilities ?? {}, { runs, seed, mutants }))
+    laws.push(await outcomeOf(adapter, index, capabilities, { runs, seed, mutants }))
   }
   const counted = {
     holds: laws.filter(({ verdict }) => verdict === "holds").length,
