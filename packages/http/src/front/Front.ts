@@ -222,6 +222,9 @@ const SECURITY = {
   "cache-control": "no-store"
 }
 
+/** Seconds, where nobody knows better: what there is too much of goes slower than a store comes back. */
+const RETRY_AFTER: Readonly<Record<number, string>> = { 429: "5", 503: "1" }
+
 const dressed = (
   response: HttpServerResponse.HttpServerResponse,
   { id }: RequestNotes,
@@ -233,7 +236,7 @@ const dressed = (
   const defaults = {
     ...SECURITY,
     ...(https ? { "strict-transport-security": "max-age=31536000" } : {}),
-    ...(status === 503 ? { "retry-after": "1" } : {})
+    ...(RETRY_AFTER[status] === undefined ? {} : { "retry-after": RETRY_AFTER[status] })
   }
   const own = Object.fromEntries(Object.entries(defaults).filter(([name]) => !Headers.has(headers, name)))
   return HttpServerResponse.setHeaders(response, {

@@ -48,7 +48,8 @@ const write = (remembered: Remembered): Uint8Array => utf8(JSON.stringify(rememb
 const read = (bytes: Uint8Array): Remembered => JSON.parse(new TextDecoder().decode(bytes)) as Remembered
 
 /**
- * Runs `first` unless the key was used: then gives the id of the job that it led to. A failed `first` leaves no trace, so
+ * Runs `first` unless the key was used: then gives the id of the job that it led to, or says that this is not known yet. A
+ * failed `first` leaves no trace, so
  * that it can be tried again, and is not given up when the client goes away.
  */
 export const once = Effect.fnUntraced(function* <A extends { readonly id: string }, E, R>(
@@ -71,9 +72,7 @@ export const once = Effect.fnUntraced(function* <A extends { readonly id: string
       if (asked !== fingerprint) return yield* Effect.fail(taken(job))
       if (job !== null) return { _tag: "Repeated" as const, job }
     }
-    return yield* Effect.fail(
-      problem("request-in-progress", "Wait until the first request with this key is answered, then send it again.")
-    )
+    return { _tag: "Underway" as const }
   }
   const forget = Effect.ignore(records.delete(place, begun.version))
   return yield* first.pipe(

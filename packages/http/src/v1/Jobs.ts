@@ -24,6 +24,8 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { requireOwn, requireRoom } from "../Admission.ts"
 import { apiOf } from "../ApiOf.ts"
+import { problemForm } from "../ErrorForm.ts"
+import { CurrentRequest } from "../front/CurrentRequest.ts"
 import { Draining } from "../front/Draining.ts"
 import { Caller, Guard, Operation } from "../Operation.ts"
 import { problem, problemOf, problems } from "../Problem.ts"
@@ -121,7 +123,7 @@ const submit = HttpApiEndpoint.post("submit", "/v1/jobs", {
       summary: "Submit a job",
       description:
         "202 with the job; its address is in Location. Sent again with the same Idempotency-Key it answers 200 with the " +
-        "same job and Idempotency-Replayed. With validateOnly nothing is submitted. Prefer: wait=n waits for the end."
+        "same job and Idempotency-Replayed, or 409 with Retry-After while the first is being answered. With validateOnly nothing is submitted. Prefer: wait=n waits for the end."
     })
   )
   .annotate(Operation, {
@@ -373,6 +375,7 @@ export const layerJobsGroup = HttpApiBuilder.group(
           key === undefined
             ? { _tag: "First" as const, done: yield* submitted }
             : yield* once({ tenant: tenant.name, key, payload: payload as never }, submitted)
+        if (done._tag === "Underway") return yield* underway
         const { id, created } = done._tag === "First" ? done.done : { id: done.job, created: false }
         const seconds = waitOf(headers.prefer)
         const view = yield* Effect.mapError(waited(tenant.name, id, seconds), problemOf)
@@ -423,6 +426,18 @@ export const layerJobsGroup = HttpApiBuilder.group(
       redrive: ({ params, headers }) => change(params.job, headers["if-match"], (by) => ({ _tag: "Redrive", by }))
     })
   })
+)
+
+/** The first request with an Idempotency-Key is answered within a moment, or not at all. */
+const underway = Effect.map(CurrentRequest, ({ asked }) =>
+  HttpServerResponse.setHeader(
+    problemForm.render(
+      problem("request-in-progress", "Wait until the first request with this key is answered, then send it again."),
+      asked
+    ),
+    "retry-after",
+    "1"
+  )
 )
 
 /** A kind that is named in a body is a fault of the body; the address is there. */

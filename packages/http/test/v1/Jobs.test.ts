@@ -1,5 +1,8 @@
+import { JobStore } from "@sotto/core/ports/JobStore"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { handle } from "@sotto/engine"
 import { describe, expect, it } from "vitest"
@@ -84,21 +87,26 @@ describe("Jobs", () => {
         })
       ))
 
-    it("answers 409 while the first request is still being answered", () =>
+    it("answers 409 while the first request is still being answered, and says when to ask again", () =>
       play(() =>
         Effect.gen(function* () {
-          const { ask } = yield* serve()
-          const again = { as: "acme", body: submission, headers: { "idempotency-key": '"k-1"' } }
-          const answers = yield* Effect.all(
-            Array.from({ length: 5 }, () => ask("POST /v1/jobs", again)),
-            { concurrency: "unbounded" }
+          const written = yield* Latch.make()
+          const over = Layer.effect(
+            JobStore,
+            Effect.map(JobStore, (store) =>
+              JobStore.of({ ...store, create: (job) => Effect.andThen(written.await, store.create(job)) })
+            )
           )
-          const statuses = answers.map(({ status }) => status)
-          expect(statuses.filter((status) => status === 202)).toHaveLength(1)
-          for (const answer of answers.filter(({ status }) => status === 409)) {
-            expect(yield* json(answer)).toMatchObject({ type: "urn:sotto:problem:request-in-progress" })
-          }
-          expect(statuses.every((status) => [202, 200, 409].includes(status))).toBe(true)
+          const { ask } = yield* serve({ over })
+          const again = { as: "acme", body: submission, headers: { "idempotency-key": '"k-1"' } }
+          const first = yield* Effect.forkChild(ask("POST /v1/jobs", again), { startImmediately: true })
+          yield* TestClock.adjust(1)
+          const second = yield* ask("POST /v1/jobs", again)
+          expect([second.status, second.headers.get("retry-after")]).toEqual([409, "1"])
+          expect((yield* json(second)).type).toBe("urn:sotto:problem:request-in-progress")
+          yield* written.open
+          expect((yield* Fiber.join(first)).status).toBe(202)
+          expect((yield* ask("POST /v1/jobs", again)).status).toBe(200)
         })
       ))
 
@@ -197,6 +205,7 @@ describe("Jobs", () => {
           const first = yield* json(yield* ask("POST /v1/jobs", { as: "acme", body: submission }))
           const second = yield* ask("POST /v1/jobs", { as: "acme", body: submission })
           expect([second.status, (yield* json(second)).type]).toEqual([429, "urn:sotto:problem:too-many-jobs"])
+          expect(second.headers.get("retry-after")).toBe("5")
           yield* ask(`POST /v1/jobs/${first.id}/cancel`, { as: "acme" })
           expect((yield* ask("POST /v1/jobs", { as: "acme", body: submission })).status).toBe(202)
         })
