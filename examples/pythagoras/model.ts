@@ -1,28 +1,25 @@
 /**
  * A model for on-demand jobs: records with `x` and `y` in, records with `z`, the hypotenuse, out.
  *
- * It costs 20 units ($0.02) for five records or a part of five.
+ * It costs 20 units ($0.02) for five records or a part of five. `createEngine({ models: [pythagoras] })` offers it within a
+ * program, and `{"models": {"module": "model.ts"}}` in `sotto.json` by `sotto serve`.
  */
-import { defineModel, RecordFailed, recordsVersion } from "@sotto/engine"
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import { defineModel, failedRecord, onRecords } from "sotto"
 
 export const pythagoras = defineModel({
   name: "pythagoras",
   versions: [
-    recordsVersion({
+    onRecords({
       version: "0.0.1",
       groupSize: 5,
       groupPrice: 20,
-      input: Schema.Struct({ x: Schema.Finite, y: Schema.Finite }),
-      output: Schema.Struct({ z: Schema.Finite }),
-      run: (records) =>
-        Effect.succeed(
-          records.map(({ x, y }) => {
-            const z = Math.hypot(x, y)
-            return Number.isFinite(z) ? { z } : new RecordFailed("z is too large for a number")
-          })
-        )
+      input: { x: "number", y: "number" },
+      output: { z: "number" },
+      run: async (records) =>
+        records.map(({ x, y }) => {
+          const z = Math.hypot(x, y)
+          return Number.isFinite(z) ? { z } : failedRecord("z is too large for a number")
+        })
     })
   ]
 })

@@ -2,10 +2,11 @@
  * The server over an engine that a host opened with Promises, as a function from requests to responses.
  */
 import type { EngineServices, HasServices } from "@sotto/engine"
-import { SERVICES } from "@sotto/engine"
-import type * as Context from "effect/Context"
+import { OnDemand, SERVICES } from "@sotto/engine"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { AccessUnavailable, Unauthenticated } from "./access/Authentication.ts"
 import { layerApiKeys, layerHostAuthentication } from "./access/OwnAuthentication.ts"
@@ -13,6 +14,7 @@ import type { Principal } from "./access/Principal.ts"
 import { layerTenants, type Tenant } from "./access/Tenants.ts"
 import { layerTokens } from "./access/Tokens.ts"
 import { AggregationRules } from "./AggregationRules.ts"
+import { type OnDemandHttpOptions, onDemandInterface } from "./ondemand/OnDemandInterface.ts"
 import { type HttpOptions, layerHttp, toWebHandler, type WebHandler } from "./Http.ts"
 
 /** What a request shows of its sender. */
@@ -32,6 +34,8 @@ export interface MountOptions extends HttpOptions {
   /** Default: one, called `default`, which may do everything. */
   readonly tenants?: ReadonlyArray<Tenant>
   readonly aggregations?: Partial<AggregationRules>
+  /** On-demand jobs, which are offered if the engine has models. */
+  readonly models?: OnDemandHttpOptions
 }
 
 /** An engine such as `createEngine` of `sotto` opens. */
@@ -41,8 +45,10 @@ interface Carrier {
 
 /** Dispose of the handler before the engine is closed. */
 export const mount = (engine: Carrier, options: MountOptions = {}): WebHandler => {
-  const { authenticate, tenants, aggregations, ...http } = options
-  const services: Context.Context<EngineServices> = (engine as HasServices)[SERVICES]
+  const { authenticate, tenants, aggregations, models, ...http } = options
+  const services = (engine as HasServices)[SERVICES] as Context.Context<EngineServices | OnDemand>
+  const offered = Context.getOption(services, OnDemand)
+  const interfaces = Option.isSome(offered) && offered.value.models.length > 0 ? [onDemandInterface(models)] : []
   const authentication = authenticate === undefined ? layerApiKeys() : layerHostAuthentication(asked(authenticate))
   const access = authentication.pipe(Layer.provideMerge(Layer.merge(layerTenants(tenants), layerTokens)))
   const rules = Layer.effect(
@@ -50,7 +56,10 @@ export const mount = (engine: Carrier, options: MountOptions = {}): WebHandler =
     Effect.map(AggregationRules, (defaults) => ({ ...defaults, ...aggregations }))
   )
   return toWebHandler(
-    layerHttp(http).pipe(Layer.provide(Layer.merge(access, rules)), Layer.provide(Layer.succeedContext(services)))
+    layerHttp({ ...http, interfaces }).pipe(
+      Layer.provide(Layer.merge(access, rules)),
+      Layer.provide(Layer.succeedContext(services))
+    )
   )
 }
 

@@ -3,13 +3,21 @@ import { mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { layerAggregator } from "@sotto/aggregator"
 import type { Awaiting, Job, JobEvent, LeasePolicy, OutputData, Plain } from "@sotto/core/job"
+import { BlobStore } from "@sotto/core/ports/BlobStore"
+import type { RecordFormat } from "@sotto/core/ports/RecordFormat"
 import type { JobCursor, JobFilter, JobPage, JobTally } from "@sotto/core/ports/JobStore"
 import {
   aggregationHandler,
   Engine,
   type EngineServices,
   type JobView,
+  type KindHandler,
+  layerFilesRetention,
   layerJobs,
+  layerOnDemand,
+  type Model,
+  OnDemand,
+  onDemandHandler,
   type ReportRequest,
   type ResetOptions,
   SERVICES,
@@ -34,6 +42,7 @@ import {
   type PromisedRecords,
   siteOf
 } from "@sotto/local"
+import { layerRecordFormat } from "@sotto/tabular"
 import { layerMemoryJobQueue } from "@sotto/memory"
 import { layerSqliteBudgetLedger, layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
 import * as Context from "effect/Context"
@@ -44,6 +53,7 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
 import { aborted, problemOf, valueOf } from "./Border.ts"
+import { type ModelJobs, modelJobs } from "./Model.ts"
 import { type DefinedKind, handlerOf, isDefinedKind } from "./Kind.ts"
 import { isLog, layerLog, type Log, LOG_LEVELS } from "./Log.ts"
 import { SottoError } from "./SottoError.ts"
@@ -71,6 +81,8 @@ export interface EngineOptions {
   readonly queue?: PromisedJobQueue
   /** Kinds beside `aggregation`. */
   readonly kinds?: ReadonlyArray<DefinedKind>
+  /** Models for on-demand jobs, whose files are in the bucket `models`. */
+  readonly models?: ReadonlyArray<Model>
   /** Bucket names of the file store and their folders, relative to `folder`; default `reports`, `domains`, `output`. */
   readonly buckets?: Readonly<Record<string, string>>
   /** Jobs at a time in this process; default 4. 0: this process submits and looks, others work. */
@@ -128,6 +140,8 @@ export interface SottoEngine extends AsyncDisposable {
   rename(id: string, name: string | null, options?: CallOptions): Promise<Job>
   /** What an outside driver tells of its run. */
   report(request: ReportRequest, options?: Pick<CallOptions, "signal">): Promise<Job>
+  /** On-demand jobs. */
+  readonly models: ModelJobs
   /** No worker claims jobs of this kind until it is resumed. */
   pause(kind: string, by?: string): Promise<void>
   resume(kind: string): Promise<void>
@@ -140,6 +154,11 @@ export interface SottoEngine extends AsyncDisposable {
 /** An input that a job waits for: `key` names it for `giveInput`. */
 export type Question = Omit<Extract<Awaiting, { readonly _tag: "Input" }>, "_tag">
 
+/** Where files of on-demand jobs are, relative to the folder. */
+const MODEL_BUCKETS = { models: "models" }
+
+const PLACE = { bucket: "models" }
+
 const BUCKETS = { reports: "reports", domains: "domains", output: "output" }
 
 /** What a program in JavaScript may get wrong. */
@@ -147,9 +166,12 @@ const demandOptions = (options: EngineOptions | undefined): EngineOptions => {
   if (typeof options?.folder !== "string" || options.folder === "") {
     throw new SottoError("InvalidArgument", 'Give the engine a folder: createEngine({ folder: "data" }).')
   }
-  const { kinds = [], log } = options
+  const { kinds = [], models = [], log } = options
   if (!Array.isArray(kinds) || !kinds.every(isDefinedKind)) {
     throw new SottoError("InvalidArgument", "kinds is a list of what defineKind gave.")
+  }
+  if (!Array.isArray(models)) {
+    throw new SottoError("InvalidArgument", "models is a list of what defineModel gave.")
   }
   if (!isLog(log)) {
     throw new SottoError("InvalidArgument", `log is a function, or one of ${LOG_LEVELS.join(", ")}.`)
@@ -171,11 +193,14 @@ const makeFolder = (folder: string): void => {
 }
 
 const layersOf = (options: EngineOptions) => {
+  const { models = [] } = options
   const folder = resolve(options.folder)
   const file = join(folder, "sotto.db")
   const files = { keys: join(folder, "keys.json"), ledgerKeys: join(folder, "ledger-keys.json") }
   const buckets = Object.fromEntries(
-    Object.entries(options.buckets ?? BUCKETS).map(([name, place]) => [name, resolve(folder, place)])
+    Object.entries({ ...(models.length === 0 ? {} : MODEL_BUCKETS), ...(options.buckets ?? BUCKETS) }).map(
+      ([name, place]) => [name, resolve(folder, place)]
+    )
   )
   const {
     store,
@@ -213,14 +238,20 @@ const layersOf = (options: EngineOptions) => {
     records === undefined ? layerSqliteRecords({ file }) : layerPromisedRecords(records),
     queue === undefined ? layerMemoryJobQueue() : layerPromisedJobQueue(queue)
   )
-  const handlers = [aggregationHandler({ siteOf }), ...kinds.map(handlerOf)]
+  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat>> = [
+    aggregationHandler({ siteOf }),
+    ...kinds.map(handlerOf),
+    ...(models.length === 0 ? [] : [onDemandHandler({ models, place: PLACE })])
+  ]
   const times = { ...(sweepMs === undefined ? {} : { sweepMs }), ...(lease === undefined ? {} : { lease }) }
   const jobs =
     concurrency === 0
       ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind), ...times })
       : layerJobs({ handlers, concurrency, ...times })
-  return jobs.pipe(
-    Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports)),
+  const retention = models.length > 0 && concurrency > 0 ? layerFilesRetention({ place: PLACE }) : Layer.empty
+  return Layer.merge(layerOnDemand({ models, place: PLACE }), retention).pipe(
+    Layer.provideMerge(jobs),
+    Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports, layerRecordFormat())),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
     (all) => Layer.unwrap(Effect.as(makeKeys(made), all)),
     Layer.provideMerge(Layer.merge(layerSystemEntropy, layerLog(options.log)))
@@ -246,7 +277,7 @@ export const createEngine = async (options: EngineOptions): Promise<SottoEngine>
   }
 }
 
-const facade = (services: Context.Context<EngineServices>, dispose: () => Promise<void>): SottoEngine => {
+const facade = (services: Context.Context<EngineServices | OnDemand>, dispose: () => Promise<void>): SottoEngine => {
   const engine = Context.get(services, Engine)
   const run = Effect.runPromiseExitWith(services)
   let closed: Promise<void> | undefined
@@ -312,6 +343,7 @@ const facade = (services: Context.Context<EngineServices>, dispose: () => Promis
     redrive: (id, options = {}) => call(engine.redrive(of(options), id, options.by ?? HOST), options),
     rename: (id, name, options) => call(engine.rename(of(options), id, name), options),
     report: (request, options) => call(engine.report(request), options),
+    models: modelJobs(Context.get(services, OnDemand), Context.get(services, BlobStore), call),
     pause: (kind, by = HOST) => call(engine.pause(kind, by)),
     resume: (kind) => call(engine.resume(kind)),
     close,

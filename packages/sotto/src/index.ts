@@ -17,6 +17,24 @@ export {
   type Read
 } from "./Kind.ts"
 export type { Log, LogEntry } from "./Log.ts"
+export {
+  defineModel,
+  type FailedRecord,
+  failedRecord,
+  type Field,
+  type Fields,
+  type FileDefinition,
+  ModelError,
+  type ModelFile,
+  type ModelJobs,
+  type ModelMapping,
+  type ModelResult,
+  type ModelSubmission,
+  onFiles,
+  onRecords,
+  type RecordOf,
+  type RecordsDefinition
+} from "./Model.ts"
 export { defineService, ScriptError, type ScriptedJob, type ServiceDefinition } from "./Service.ts"
 export { SottoError } from "./SottoError.ts"
 export type {

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { pythagoras } from "../../../../examples/pythagoras/model.ts"
+import { pythagoras } from "./Pythagoras.ts"
 import {
   defineModel,
   fileVersion,
