@@ -1,11 +1,11 @@
 /** Servers with automations over one SQLite file, on sockets of this machine, with real keys and tokens. */
-import { Records } from "@sotto/core/ports/Records"
+import type { Records } from "@sotto/core/ports/Records"
 import { Aggregator, AggregatorCrashed } from "@sotto/core/ports/Aggregator"
 import {
   automationHandler,
   type AutomationService,
-  Automations,
-  Engine,
+  type Automations,
+  type Engine,
   kindsOfServices,
   layerAutomations,
   layerJobs,

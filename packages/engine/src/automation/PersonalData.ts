@@ -201,10 +201,13 @@ const sealedBytes = (data: Plain): Uint8Array | undefined => {
   return Result.getOrUndefined(Base64Url.decode($sealed))
 }
 
+/** Over an `Aead` of the host's choice, e.g. that of the platform. */
+export const layerPersonalDataOver = (
+  options: PersonalDataOptions = {}
+): Layer.Layer<PersonalData, never, Records | Entropy | Aead.Aead> => Layer.effect(PersonalData, make(options))
+
+/** Over the realm's own WebCrypto. */
 export const layerPersonalData = (
   options: PersonalDataOptions = {}
 ): Layer.Layer<PersonalData, never, Records | Entropy> =>
-  Layer.effect(PersonalData, make(options)).pipe(
-    Layer.provide(Aead.layerWebCrypto),
-    Layer.provide(SecureRandom.layerWebCrypto)
-  )
+  layerPersonalDataOver(options).pipe(Layer.provide(Aead.layerWebCrypto), Layer.provide(SecureRandom.layerWebCrypto))
