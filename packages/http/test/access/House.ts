@@ -9,7 +9,7 @@ import { JobKind } from "@sotto/core/job"
 import { Aggregator } from "@sotto/core/ports/Aggregator"
 import { Records, RecordsUnavailable } from "@sotto/core/ports/Records"
 import type { QuestionSeed } from "@sotto/core/noise"
-import { aggregationHandler, Engine, handle, JobFailed, layerJobs } from "@sotto/engine"
+import { aggregationHandler, Engine, handle, JobFailed, layerJobs, layerOnDemand, onDemandHandler } from "@sotto/engine"
 import { siteOf } from "@sotto/local"
 import {
   layerMemoryBlobStore,
@@ -21,6 +21,7 @@ import {
   layerSeededEntropy
 } from "@sotto/memory"
 import { LEDGER_TEST_KEYS } from "@sotto/testkit"
+import { layerRecordFormat } from "@sotto/tabular"
 import { layerAddressGuard, layerDeliverer, layerWebhooks, type OutgoingMessage, Sender } from "@sotto/webhooks"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -42,6 +43,8 @@ import { DEFAULT_TENANT, layerTenants, type Tenant } from "../../src/access/Tena
 import { layerTokens } from "../../src/access/Tokens.ts"
 import { AggregationRules } from "../../src/AggregationRules.ts"
 import { Http, layerHttp, layerOwnTraces } from "../../src/Http.ts"
+import { onDemandInterface } from "../../src/ondemand/OnDemandInterface.ts"
+import { pythagoras } from "../ondemand/Rig.ts"
 
 export { AS_OF }
 
@@ -186,7 +189,7 @@ const layerRecords = (told: Told) =>
 const layerPorts = Layer.mergeAll(
   layerMemoryJobStore(),
   layerMemoryJobQueue(),
-  layerMemoryBlobStore({ buckets: ["data", "elsewhere"] }),
+  layerMemoryBlobStore({ buckets: ["data", "elsewhere", "models"] }),
   layerMemoryBudgetLedger().pipe(Layer.provideMerge(layerMemoryLedgerKeys(LEDGER_TEST_KEYS)))
 ).pipe(Layer.provideMerge(layerSeededEntropy(1)), Layer.orDie)
 
@@ -209,6 +212,7 @@ export interface Things {
     readonly waiting: string
     readonly failed: string
     readonly dead: string
+    readonly onDemand: string
   }
   readonly file: string
   readonly question: string
@@ -233,16 +237,32 @@ const AGGREGATION = {
 
 export const createJobBody = (id: string, more: object = {}) => ({ job_request_id: id, ...AGGREGATION, ...more })
 
+/** A submission of an on-demand job. */
+const FORM = [
+  "--b",
+  'content-disposition: form-data; name="data"',
+  "",
+  '{"name": "acme sides", "mimeType": "text/csv"}',
+  "--b",
+  'content-disposition: form-data; name="file"; filename="acme.csv"',
+  "",
+  "x,y\n3,4\n",
+  "--b--",
+  ""
+].join("\r\n")
+
 /** Opens the house: a key for each tenant, and a way to ask. */
 const open = Effect.fnUntraced(function* (told: Told) {
   const rules = { siteOf, scopeOf: (name: string) => name }
-  const layer = layerHttp().pipe(
+  const offer = { models: [pythagoras], place: { bucket: "models" } }
+  const layer = layerHttp({ interfaces: [onDemandInterface()] }).pipe(
+    Layer.provideMerge(layerOnDemand(offer)),
     Layer.provideMerge(layerApiKeys()),
     Layer.provideMerge(Layer.merge(layerTenants(TENANTS), layerTokens)),
-    Layer.provideMerge(layerJobs({ handlers: [aggregationHandler(rules), interview] })),
+    Layer.provideMerge(layerJobs({ handlers: [aggregationHandler(rules), interview, onDemandHandler(offer)] })),
     Layer.provideMerge(layerSending(told)),
     Layer.provideMerge(layerWatchedAggregator(told)),
-    Layer.provideMerge(Layer.merge(layerPorts, layerRecords(told))),
+    Layer.provideMerge(Layer.mergeAll(layerPorts, layerRecords(told), layerRecordFormat())),
     Layer.merge(layerOwnTraces),
     Layer.merge(Layer.succeed(AggregationRules, { siteOf, domainOptional: false }))
   )
@@ -313,6 +333,13 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
   const waiting = yield* submit("acme-offer")
   const failed = yield* submit("fail acme")
   const dead = yield* submit("die acme", { retry: { maxFailures: 1 } })
+  const onDemand: string = read(
+    yield* ask("POST /api/v1/jobs", {
+      key: keys.acme,
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: FORM
+    })
+  ).data.id
   const listed = yield* ask("GET /v1/jobs?kind=aggregation", { key: keys.acme })
   const aggregation: string = read(listed).jobs[0].id
   const done = yield* engine.wait("acme", aggregation)
@@ -324,7 +351,7 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
   const result = read(yield* ask(`GET /v1/jobs/${aggregation}/result`, { key: keys.acme }))
   const budget = read(yield* ask("GET /v1/budget/questions", { key: keys.acme }))
   return {
-    jobs: { aggregation, waiting, failed, dead },
+    jobs: { aggregation, waiting, failed, dead, onDemand },
     file: result.files[0].name,
     question: budget.questions[0].fingerprint,
     endpoint: endpoint.id,
