@@ -146,7 +146,8 @@ export const serve = async <E>(
   }
 }
 
-const memory = () =>
+/** Ports in memory, with an empty bucket `data`. */
+export const memory = () =>
   Layer.mergeAll(
     layerMemoryJobStore(),
     layerMemoryRecords(),
@@ -187,7 +188,7 @@ const FACTS: AggregationFacts = {
 }
 
 /** Does what the job's parameter `script` says: `hold` never ends, `falter` fails once unexpectedly. */
-const scripted = handle(aggregationKind, ({ parameters, failures }) => {
+export const scripted = handle(aggregationKind, ({ parameters, failures }) => {
   const script = parameters.jobParameters["script"]
   if (script === "hold") return Effect.never
   if (script === "falter" && failures === 0) {

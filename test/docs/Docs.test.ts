@@ -93,7 +93,17 @@ describe("the pages about jobs", () => {
         .toLowerCase()
         .replace(/[^\w\- ]/g, "")
         .replaceAll(" ", "-")
-    const broken = ["jobs", "jobs-diagrams", "guarantees", "embedding", "kinds", "adapters", "README", "architecture"]
+    const broken = [
+      "http",
+      "jobs",
+      "jobs-diagrams",
+      "guarantees",
+      "embedding",
+      "kinds",
+      "adapters",
+      "README",
+      "architecture"
+    ]
       .flatMap((name) =>
         [...page(`${name}.md`).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)].map(
           ([, file, anchor]) => [file || `${name}.md`, anchor] as const
