@@ -20,7 +20,7 @@ import { ErrorForm, problemForm } from "./ErrorForm.ts"
 import { preferred } from "./front/Accept.ts"
 import { CurrentRequest } from "./front/CurrentRequest.ts"
 import { fullBucket, takeToken, type TokenBucket } from "./front/TokenBucket.ts"
-import { type Problem, problem, problemOf } from "./Problem.ts"
+import { causeOf, type Problem, problem, problemOf } from "./Problem.ts"
 
 /**
  * Whom an operation is for. `public`: everybody, strangers too. `tenant`: who may do everything of a tenant. `job`: they,
@@ -143,10 +143,19 @@ export const layerGuard: Layer.Layer<Guard, never, Authentication | Tenants> = L
         const refusal = refusalOf(rules, principal, tenant, params["job"], now)
         if (refusal !== undefined) return yield* refuse(refusal)
         return yield* Effect.provideService(operation, Caller, { principal, tenant, wants })
-      })
+      }).pipe(Effect.tapError(logged))
     )
   })
 )
+
+/** Clients are told that a store does not answer, operators why. */
+const logged = (error: unknown): Effect.Effect<void> => {
+  const cause = typeof error === "object" && error !== null ? causeOf(error) : undefined
+  return cause === undefined ? Effect.void : storeLost(cause)
+}
+
+/** For operations that answer such a failure themselves. */
+export const storeLost = (cause: string): Effect.Effect<void> => Effect.logError("A store does not answer.", cause)
 
 /** RFC 9110 §11.6.1: what a stranger may try. */
 const CHALLENGE = 'Bearer realm="sotto", Basic realm="sotto"'

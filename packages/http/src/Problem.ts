@@ -159,16 +159,25 @@ interface Known<Tag extends KnownTag> {
 /** What a store that cannot answer says about itself is for operators: paths and causes stay inside. */
 const UNAVAILABLE = "The server cannot reach what it keeps. Try again in a moment."
 
+/** Told to the log beside the problem that is told to the client. */
+const causes = new WeakMap<object, string>()
+
+/** What a store said for itself when it did not answer; `undefined` for every other problem. */
+export const causeOf = (problem: object): string | undefined => causes.get(problem)
+
 /** The problem of an error of the packages below. */
 export const problemOf = <Tag extends KnownTag>(error: Known<Tag>): Problem<(typeof CODES)[Tag]> => {
   const code = CODES[error._tag]
   const own = error as Known<KnownTag> & Partial<Record<"id" | "state" | "event" | "reason", string>>
   const detail =
     code === "unavailable" ? UNAVAILABLE : code === "unknown-file" ? "There is no such file any more." : error.message
-  return problem(code, detail, {
+  const said = problem(code, detail, {
     ...(own._tag === "KeyTaken" && own.id !== undefined ? { job: own.id } : {}),
     ...(own._tag === "CommandRefused"
       ? { state: own.state ?? "", event: own.event ?? "", reason: own.reason ?? "" }
       : {})
-  }) as Problem<(typeof CODES)[Tag]>
+  })
+  // Who asks could not be found out: the log was told where that was noticed.
+  if (code === "unavailable" && own._tag !== "AccessUnavailable") causes.set(said, error.message)
+  return said as Problem<(typeof CODES)[Tag]>
 }

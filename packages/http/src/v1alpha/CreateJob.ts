@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import type { Tenant } from "../access/Tenants.ts"
 import { requireRoom, strangeIn } from "../Admission.ts"
 import type { AggregationRules } from "../AggregationRules.ts"
+import { storeLost } from "../Operation.ts"
+import { causeOf } from "../Problem.ts"
 import {
   alreadyExists,
   answer,
@@ -41,14 +43,16 @@ export const createJob = Effect.fn("v1alpha.createJob")(function* (
     Effect.catchTags({
       KeyTaken: () => Effect.succeed(duplicate(key)),
       InvalidSubmission: ({ message }) => Effect.succeed(invalidArgument("VALIDATION_FAILED", message)),
-      JobStoreUnavailable: () => Effect.succeed(databaseFailed),
+      JobStoreUnavailable: ({ message }) => Effect.as(storeLost(message), databaseFailed),
       UnknownKind: () => Effect.succeed(noAggregations)
     })
   )
   return yield* Effect.matchEffect(requireRoom(tenant), {
     onSuccess: () => submitted,
-    onFailure: ({ status, detail }): Effect.Effect<FlatAnswer> =>
-      Effect.succeed(status === 429 ? exhausted(detail) : databaseFailed)
+    onFailure: (said): Effect.Effect<FlatAnswer> =>
+      said.status === 429
+        ? Effect.succeed(exhausted(said.detail))
+        : Effect.as(storeLost(causeOf(said) ?? said.detail), databaseFailed)
   })
 })
 

@@ -3,6 +3,7 @@ import { fromMillis, printInstant } from "@sotto/core/Instant"
 import type { Job, Millis } from "@sotto/core/job"
 import { aggregationKind, type AggregationParameters, Engine, resultInfoOf } from "@sotto/engine"
 import * as Effect from "effect/Effect"
+import { storeLost } from "../Operation.ts"
 import { type Attempts, attemptsAt } from "./Attempts.ts"
 import { answer, databaseFailed, type FlatAnswer, invalidArgument, notFound } from "./FlatAnswer.ts"
 
@@ -34,7 +35,7 @@ export const getJob = Effect.fn("v1alpha.getJob")(
   },
   (effect, query): Effect.Effect<FlatAnswer, never, Engine> =>
     Effect.catchTags(effect, {
-      JobStoreUnavailable: () => Effect.succeed(databaseFailed),
+      JobStoreUnavailable: ({ message }) => Effect.as(storeLost(message), databaseFailed),
       // Purged between the two reads.
       UnknownJob: () => Effect.succeed(unknownJob(jobRequestId(query) ?? ""))
     })

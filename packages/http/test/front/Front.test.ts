@@ -173,17 +173,21 @@ describe("Front", () => {
         })
       ))
 
-    it("of a store that may be back are answered 503, with when to try again", () =>
+    it("of a store that may be back are answered 503, with when to try again; the log learns why", () =>
       play(() =>
         Effect.gen(function* () {
+          const told: Array<unknown> = []
           const { ask } = yield* broken(
             Effect.fail(new JobStoreUnavailable({ because: "full", message: "The disk of /var/lib is full." }))
-          )
+          ).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void told.push(message))])))
           const answer = yield* ask("GET /v1/jobs", { as: "acme" })
           const text = yield* Effect.promise(() => answer.text())
           expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"])
           expect(JSON.parse(text).type).toBe("urn:sotto:problem:unavailable")
           expect(text).not.toContain("/var/lib")
+          expect(told).toEqual([["A store does not answer.", "The disk of /var/lib is full."]])
+          expect((yield* ask("GET /v1alpha/getJob?job_request_id=1", { as: "acme" })).status).toBe(500)
+          expect(told).toHaveLength(2)
         })
       ))
   })
