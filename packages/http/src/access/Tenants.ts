@@ -25,7 +25,7 @@ export interface Tenant {
   readonly buckets: ReadonlyArray<string> | "any"
   /** Which ledger scope its questions are charged in. Tenants that can see the same reports share one. */
   readonly ledgerScope: string
-  /** May do what concerns the server as a whole: metrics of all tenants, redriving, accepting a rollback. */
+  /** May read what concerns the server as a whole: the metrics of all tenants. */
   readonly operator: boolean
   readonly limits: TenantLimits
 }
