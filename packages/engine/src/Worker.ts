@@ -121,9 +121,10 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
         ...more
       })
       .pipe(
-        Effect.tap(() =>
+        Effect.tap(({ events }) =>
           Effect.sync(() => {
-            if (slot.progress === progress) slot.progress = undefined
+            // What changed nothing was not written, and the progress with it.
+            if (events.length > 0 && slot.progress === progress) slot.progress = undefined
           })
         ),
         Effect.catchTag("LeaseEnded", ({ because }) =>
@@ -333,8 +334,10 @@ const make = Effect.fn("Worker.make")(function* <S>(options: WorkerOptions<S>) {
 
   const kindNames = [...byKind.keys()]
   yield* Effect.forEach(groups, (group) => Effect.forkScoped(renewing(group)), { discard: true })
+  // A stream that ended is listened to again like one that failed: a connection was closed.
   yield* Stream.runForEach(queue.wakeUps(kindNames), () => wake.open).pipe(
-    Effect.retry(Schedule.spaced(WAKE_AGAIN_MS)),
+    Effect.ignore,
+    Effect.repeat(Schedule.spaced(WAKE_AGAIN_MS)),
     Effect.forkScoped
   )
   const claiming = yield* Effect.forkScoped(
