@@ -4,6 +4,7 @@
  * The database is shut before any statement of a user is parsed: only `allowed_directories` can be read, extensions can
  * neither be installed nor loaded, and the configuration is locked.
  */
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { DuckDBInstance, type DuckDBConnection, StatementType } from "@duckdb/node-api"
 import type { ColumnInfo } from "@sotto/core/launcher"
@@ -13,6 +14,8 @@ import type { Answers, Call, FileFormat, FromChild, ToChild } from "./internal/C
 const PROGRESS_MS = 200
 
 let connection: DuckDBConnection | undefined
+/** The folder of the session. */
+let home: string | undefined
 
 const tell = (message: FromChild): void => void process.send?.(message)
 
@@ -40,6 +43,7 @@ const select = async (sql: string): Promise<string> => {
 }
 
 const open = async ({ folder, memoryBytes, threads }: Extract<Call, { _tag: "Open" }>): Promise<null> => {
+  home = folder
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.floor(memoryBytes / 1_048_576)}MiB`,
     threads: String(threads),
@@ -178,5 +182,8 @@ process.on("message", (message: ToChild) => {
     .finally(() => clearInterval(timer))
 })
 
-// Nobody is left to answer.
-process.on("disconnect", () => process.exit(0))
+// Nobody is left to answer, or to remove what lies here: rows of a tenant.
+process.on("disconnect", () => {
+  if (home !== undefined) rmSync(home, { recursive: true, force: true })
+  process.exit(0)
+})
