@@ -1,9 +1,11 @@
 import { type Job, type Plain } from "@sotto/core/job"
+import { JobQueue, JobQueueUnavailable } from "@sotto/core/ports/JobQueue"
 import { JobStore } from "@sotto/core/ports/JobStore"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { handle, type JobContext, JobFailed, layerEngine, layerJobs, type SubmitRequest } from "../src/index.ts"
@@ -73,6 +75,26 @@ describe("Worker", () => {
         const { job } = yield* clients.engine.submit(request())
         yield* pass(1.25)
         expect((yield* clients.engine.get(TENANT, job.id)).job.state).toBe("Succeeded")
+      })
+    ))
+
+  it("listens again when the queue's stream ends or fails", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        const queue = Context.get(ports, JobQueue)
+        let listened = 0
+        const moody = JobQueue.of({
+          ...queue,
+          wakeUps: () =>
+            Stream.suspend(() =>
+              listened++ % 2 === 0
+                ? Stream.empty
+                : Stream.fail(new JobQueueUnavailable({ message: "The line is down." }))
+            )
+        })
+        yield* start(Context.add(ports, JobQueue, moody), { handlers: [echo], sweeps: false })
+        yield* pass(30)
+        expect(listened).toBeGreaterThan(4)
       })
     ))
 

@@ -220,7 +220,13 @@ const handled = <P>(job: JobContext<unknown>, parameters: P, services: Context.C
     parameters,
     signal,
     blobs: blobsOf(job.blobs, promise),
-    progress: (done, total, phase) => job.progress({ done, total: total ?? null, phase: phase ?? null }),
+    progress: (done, total, phase) => {
+      const numbers = [done, ...(total == null ? [] : [total])]
+      if (!numbers.every((one) => Number.isFinite(one) && one >= 0) || (phase != null && typeof phase !== "string")) {
+        throw new TypeError("progress(done, total?, phase?) takes numbers from 0, and the phase as a text.")
+      }
+      job.progress({ done, total: total ?? null, phase: phase ?? null })
+    },
     output: (key, data) => promise(job.emit(key, data)),
     once: async <A extends Plain>(key: string, work: () => A | Promise<A>) => {
       const done = job.once(key, Effect.tryPromise({ try: async () => work(), catch: (error) => error }))

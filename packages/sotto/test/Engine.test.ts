@@ -166,6 +166,23 @@ describe("createEngine", () => {
     })
   })
 
+  it("refuses progress that no client could read", async () => {
+    const vague = defineKind({
+      name: "vague",
+      parameters: Number,
+      retry: { maxFailures: 1 },
+      run: ({ progress, parameters }) => {
+        progress(parameters, 1)
+        return null
+      }
+    })
+    const engine = await open({ kinds: [vague] })
+    const { job } = await engine.submit("vague", -1)
+    expect((await engine.wait(job.id)).outcome).toMatchObject({
+      failure: { message: expect.stringContaining("numbers from 0") }
+    })
+  })
+
   it("gives each question once, while the job waits for its answer", async () => {
     const picky = defineKind({
       name: "picky",
