@@ -12,6 +12,7 @@ import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -122,7 +123,7 @@ export const layerListener = (options: ListenOptions): Layer.Layer<Listener, Lis
   )
 
 /** Whether only this machine reaches a host. */
-const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)
+export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)
 
 /** Why Node itself refuses what is no request of HTTP, and what is said then. */
 const REFUSALS: Readonly<Record<string, readonly [status: string, problem: Problem]>> = {
@@ -145,8 +146,14 @@ const refuse = (error: Error & { readonly code?: string }, socket: Duplex): void
 const say = (socket: Duplex, [status, said]: readonly [status: string, problem: Problem]): void => {
   if (!socket.writable) return void socket.destroy()
   const body = JSON.stringify(said)
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}`
-  socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`)
+  const head = [
+    `HTTP/1.1 ${status}`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${randomBytes(16).toString("hex")}`,
+    "connection: close"
+  ]
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
 }
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void

@@ -97,6 +97,7 @@ describe("Listener", () => {
     socket.write(sent)
     await once(socket, "close")
     expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(text).toMatch(/\r\nx-request-id: [0-9a-f]{32}\r\n/)
     expect(JSON.parse(text.slice(text.indexOf("\r\n\r\n")))).toMatchObject({
       type: `urn:sotto:problem:${code}`,
       status

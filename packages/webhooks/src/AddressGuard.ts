@@ -129,8 +129,11 @@ const literalOf = ({ hostname }: URL): string | undefined => {
 
 const portOf = ({ port, protocol }: URL): number => (port === "" ? (protocol === "https:" ? 443 : 80) : Number(port))
 
+/** Whether a text is a network such as `10.1.0.0/16` or `::1/128`. */
+export const isNetwork = (text: string): boolean => ipaddr.isValidCIDR(text)
+
 const networkOf = (text: string): Network => {
-  if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
+  if (isNetwork(text)) return ipaddr.parseCIDR(text)
   throw new Error(`"${text}" is no network. Write it such as 10.1.0.0/16 or ::1/128.`)
 }
 

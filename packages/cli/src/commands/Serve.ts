@@ -1,6 +1,6 @@
 /** The server and its workers as processes. */
 import { Authentication } from "@sotto/http"
-import { layerListener, Listener } from "@sotto/http/node"
+import { isLoopback, layerListener, Listener } from "@sotto/http/node"
 import { Worker } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,8 +8,10 @@ import { CommandError, Interrupted, UsageError } from "../Failure.ts"
 import { run } from "../Run.ts"
 import { withAccessLog } from "../serve/AccessLog.ts"
 import { layerAccessOf, layerEngineOf, layerHttpOf, layerTelemetryOf, layerWebhooksOf } from "../serve/Compose.ts"
+import { layerAutomationOf, loadServices } from "../serve/Automation.ts"
+import { layerLauncherOf, loadSqlEngine } from "../serve/Launcher.ts"
 import { layerOnDemandOf, loadModels } from "../serve/Models.ts"
-import { isLoopback, withLocalOnly } from "../serve/LocalOnly.ts"
+import { withLocalOnly } from "../serve/LocalOnly.ts"
 import { isReadable, layerLog } from "../serve/Log.ts"
 import { checkSettings, planLines, planOf } from "../serve/Plan.ts"
 import { type Settings, settingsOf } from "../serve/ServerConfig.ts"
@@ -96,7 +98,12 @@ const layerGoodbye = Layer.effectDiscard(Effect.addFinalizer(() => Effect.logInf
 export const serve = async (options: ServeOptions): Promise<void> => {
   const settings = withFlags(settingsOf(options), options)
   checkSettings(settings)
-  const running = { workers: options.workers, models: await loadModels(settings) }
+  const running = {
+    workers: options.workers,
+    models: await loadModels(settings),
+    services: await loadServices(settings),
+    sql: await loadSqlEngine(settings)
+  }
   const plan = planOf(settings, running)
   if (options.checkConfig) return options.json ? printJson(plan) : print(planLines(plan))
   const { host, port, docs, publicUrl, cors } = settings.config.http
@@ -121,6 +128,8 @@ export const serve = async (options: ServeOptions): Promise<void> => {
         Layer.provideMerge(layerAccessOf(settings)),
         Layer.provideMerge(layerWebhooksOf(settings)),
         Layer.provideMerge(layerOnDemandOf(settings, running)),
+        Layer.provideMerge(layerLauncherOf(settings)),
+        Layer.provideMerge(layerAutomationOf(running)),
         Layer.provideMerge(layerEngineOf(settings, running)),
         Layer.provideMerge(layerProcessOf(settings))
       )
@@ -132,13 +141,19 @@ export const serve = async (options: ServeOptions): Promise<void> => {
 export const worker = async (options: ConfigOptions): Promise<void> => {
   const settings = settingsOf(options)
   checkSettings(settings)
-  const running = { workers: true, models: await loadModels(settings) }
+  const running = {
+    workers: true,
+    models: await loadModels(settings),
+    services: await loadServices(settings),
+    sql: await loadSqlEngine(settings)
+  }
   const plan = planOf(settings, running)
   const program = Effect.andThen(announce(settings, "Working", plan), untilSignal).pipe(
     Effect.scoped,
     Effect.provide(
       layerWebhooksOf(settings).pipe(
         Layer.provideMerge(layerOnDemandOf(settings, running)),
+        Layer.provideMerge(layerAutomationOf(running)),
         Layer.provideMerge(layerEngineOf(settings, running)),
         Layer.provideMerge(layerProcessOf(settings))
       )

@@ -2,17 +2,20 @@
  * What keeps a server without keys to its machine: that it listens on loopback only is not enough, because a browser
  * there opens pages of strangers.
  */
+import { randomBytes } from "node:crypto"
 import { Authentication, Http } from "@sotto/http"
+import { isLoopback } from "@sotto/http/node"
 import * as Effect from "effect/Effect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 
-/** Whether only this machine reaches a host. */
-export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host)
-
 /** The host of an authority or an origin, without its port. */
-const hostOf = (text: string): string => text.replace(/^https?:\/\//i, "").replace(/:\d+$/, "")
+const hostOf = (text: string): string =>
+  text
+    .replace(/^https?:\/\//i, "")
+    .replace(/:\d+$/, "")
+    .replace(/^\[(.*)\]$/, "$1")
 
 /** RFC 9110 §15.5.20: a page that made its own name lead here would send that name as host. */
 const misdirected = HttpServerResponse.jsonUnsafe(
@@ -41,7 +44,8 @@ export const withLocalOnly =
             const { host = "", origin } = (yield* HttpServerRequest).headers
             const local = isLoopback(hostOf(host))
             const ours = origin === undefined || origins.includes(origin) || isLoopback(hostOf(origin))
-            return local && ours ? yield* http.answer : misdirected
+            if (local && ours) return yield* http.answer
+            return HttpServerResponse.setHeader(misdirected, "x-request-id", randomBytes(16).toString("hex"))
           })
         }
       })

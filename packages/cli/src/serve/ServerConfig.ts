@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs"
 import { basename, dirname, resolve } from "node:path"
 import { parseInstant } from "@sotto/core/Instant"
+import { isNetwork } from "@sotto/webhooks"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -142,7 +143,7 @@ const ApiKeyConfig = Schema.Struct({
 
 export type ApiKeyConfig = typeof ApiKeyConfig.Type
 
-const KINDS = ["aggregation", "on-demand"] as const
+const KINDS = ["aggregation", "on-demand", "automation", "sql-run"] as const
 
 const LEVELS = ["trace", "debug", "info", "warn", "error"] as const
 
@@ -203,6 +204,33 @@ export const ServerConfig = Schema.Struct({
       waitMs: field(whole(0, 120_000), 25_000, "How long a submission waits for the end of its job.")
     }).annotate({ message: "expected an object" }),
     "On-demand jobs, offered at /api/v1/jobs; none unless given."
+  ),
+  launcher: optional(
+    Schema.Struct({
+      bucket: field(
+        text("the name of a bucket"),
+        "collections",
+        "Where collections are, in a folder for each tenant. A folder of that name unless `buckets` says another."
+      ),
+      memoryMiB: field(whole(64, 1_048_576), 1_024, "What one run may hold in memory; more is put on disk."),
+      threads: optional(whole(1, 256), "Threads of one run; one for each core unless given.")
+    }).annotate({ message: "expected an object" }),
+    "Runs of SQL over collections, offered at /job-launcher and /api/spark; none unless given."
+  ),
+  automation: optional(
+    Schema.Struct({
+      services: path.annotate({ description: "A module whose exports are services, as `defineService` makes them." }),
+      prefix: field(
+        matching(/^(\/[A-Za-z0-9._~-]+)+$/u, "a path such as /automation"),
+        "/automation",
+        "Where the interface lies, with the vault, the token route and the worker routes below it."
+      ),
+      key: optional(
+        Secret,
+        "The key that personal data is sealed under, 64 characters of 0-9 a-f; one in the store unless given."
+      )
+    }).annotate({ message: "expected an object" }),
+    "Interactive automations; none unless given."
   ),
   http: group(
     {
@@ -269,16 +297,24 @@ const DECODING = { errors: "all", onExcessProperty: "error" } as const
 export const readConfig = (document: unknown): ServerConfig | ReadonlyArray<string> => {
   const read = Schema.decodeUnknownResult(ServerConfig)(document, DECODING)
   if (Result.isFailure(read)) return faultsOf(read.failure.issue, document, configSchema())
-  return tenantless(read.success) ?? read.success
+  const faults = mismatches(read.success)
+  return faults.length === 0 ? read.success : faults
 }
 
-/** Keys must be of tenants that there are. */
-const tenantless = ({ apiKeys, tenants }: ServerConfig): ReadonlyArray<string> | undefined => {
-  const faults = apiKeys.flatMap(({ tenant }, i) =>
+/** What no field shows alone: keys of tenants and buckets of tenants that there are not, networks of no address. */
+const mismatches = ({ apiKeys, buckets, tenants, webhooks }: ServerConfig): ReadonlyArray<string> => [
+  ...apiKeys.flatMap(({ tenant }, i) =>
     Object.hasOwn(tenants, tenant) ? [] : [`apiKeys[${i}].tenant: there is no tenant ${tenant} in tenants`]
+  ),
+  ...Object.entries(tenants).flatMap(([name, { buckets: own = [] }]) =>
+    own.flatMap((bucket, i) =>
+      Object.hasOwn(buckets, bucket) ? [] : [`tenants.${name}.buckets[${i}]: there is no bucket ${bucket} in buckets`]
+    )
+  ),
+  ...webhooks.allow.flatMap((network, i) =>
+    isNetwork(network) ? [] : [`webhooks.allow[${i}]: ${network} is no network; write one as 10.1.0.0/16 or ::1/128`]
   )
-  return faults.length === 0 ? undefined : faults
-}
+]
 
 /** The JSON schema of the file (draft 2020-12). */
 export const configSchema = (): object => {

@@ -186,6 +186,8 @@ describe("sotto serve", () => {
     const { port } = new URL(url)
     expect(await status({ host: `evil.example:${port}` })).toBe(421)
     expect(await status({ origin: "https://evil.example" })).toBe(421)
+    const refused = await fetch(`${url}/healthz`, { headers: { origin: "https://evil.example" } })
+    expect(refused.headers.get("x-request-id")).toMatch(/^[0-9a-f]{32}$/)
     expect(await status({ host: `localhost:${port}`, origin: `http://127.0.0.1:${port}` })).toBe(200)
   })
 })

@@ -58,7 +58,9 @@ describe("sotto.json", () => {
     [{ webhooks: { allow: "10.0.0.0/8" } }, "webhooks.allow: expected a list of networks, found a text"],
     [{ webhooks: { allow: ["10.0.0.1"] } }, "webhooks.allow[0]: expected a network such as 10.1.0.0/16"],
     [{ telemetry: { otlp: { url: "localhost" } } }, "telemetry.otlp.url: expected a URL"],
-    [{ log: { level: "loud" } }, 'log.level: expected one of "trace", "debug"']
+    [{ log: { level: "loud" } }, 'log.level: expected one of "trace", "debug"'],
+    [{ webhooks: { allow: ["999.1.1.1/99"] } }, "webhooks.allow[0]: 999.1.1.1/99 is no network"],
+    [{ tenants: { a: { buckets: ["none"] } } }, "tenants.a.buckets[0]: there is no bucket none in buckets"]
   ])("refuses %j, and says where and what was expected", (document, fault) => {
     const faults = readConfig(document)
     expect(faults).toEqual([expect.stringContaining(fault)])

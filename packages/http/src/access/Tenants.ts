@@ -25,7 +25,7 @@ export interface Tenant {
   readonly buckets: ReadonlyArray<string> | "any"
   /** Which ledger scope its questions are charged in. Tenants that can see the same reports share one. */
   readonly ledgerScope: string
-  /** May read what concerns the server as a whole: the metrics of all tenants. */
+  /** May do what concerns the server as a whole: read its metrics, pause kinds, do work of all tenants outside of it. */
   readonly operator: boolean
   readonly limits: TenantLimits
 }
