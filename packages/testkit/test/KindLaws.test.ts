@@ -1,3 +1,4 @@
+import { automationKind } from "@sotto/core/automation"
 import { decide, JobKind } from "@sotto/core/job"
 import { launcherKind, sqlRunKind } from "@sotto/core/launcher"
 import { aggregationKind } from "@sotto/engine"
@@ -34,6 +35,7 @@ const kinds: ReadonlyArray<AnyKind> = [
   launcher,
   launcherKind,
   sqlRunKind,
+  automationKind,
   JobKind.make({
     ...plain,
     name: "quiet",
