@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs"
 import { afterEach, describe, expect, it } from "vitest"
 import type { Server } from "../../packages/cli/test/serve/Server.ts"
+import { slow } from "./SlowModel.ts"
 import { ask, folderWith, resultOf, serveModels, submission } from "./Server.ts"
 
 const folder = folderWith("test/ondemand/SlowModel.ts")
@@ -20,6 +21,8 @@ afterEach(async () => {
 })
 
 const COUNT = 4_000
+const [{ groupSize, groupPrice } = { groupSize: 0, groupPrice: 0 }] = slow.versions
+const BILL = Math.ceil(COUNT / groupSize) * groupPrice
 const CSV = `n\n${Array.from({ length: COUNT }, (_, n) => `${n}\n`).join("")}`
 const HEADERS = { "idempotency-key": '"squares"' }
 
@@ -49,8 +52,8 @@ describe("A killed server", () => {
     const expected = `square\n${Array.from({ length: COUNT }, (_, n) => `${n * n}\n`).join("")}`
     expect(await resultOf(second.url, id)).toBe(expected)
     const ended = await ask(second.url, `GET jobs/${id}`)
-    expect(ended.body.data).toMatchObject({ status: "success", recordCount: COUNT, billedUsage: 1_200 })
+    expect(ended.body.data).toMatchObject({ status: "success", recordCount: COUNT, billedUsage: BILL })
     const usage = await ask(second.url, "GET usage")
-    expect(usage.body.data).toMatchObject([{ jobs: 1, records: COUNT, billedUsage: 1_200 }])
+    expect(usage.body.data).toMatchObject([{ jobs: 1, records: COUNT, billedUsage: BILL }])
   }, 90_000)
 })

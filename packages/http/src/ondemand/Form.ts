@@ -68,7 +68,8 @@ const filePart = (
   const type = headers["content-type"]
   return {
     fileName: filename ?? null,
-    type: typeof type === "string" ? type : null,
+    // A value that came in two pieces keeps its blank.
+    type: typeof type === "string" ? type.trim() : null,
     content: Stream.unfold(undefined, () =>
       Effect.map(next, (piece) => (piece?._tag === "Chunk" ? ([piece.bytes, undefined] as const) : undefined))
     )

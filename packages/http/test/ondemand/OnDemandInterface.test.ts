@@ -156,6 +156,21 @@ describe("Submitting", () => {
   })
 })
 
+describe("A server that stops", () => {
+  it("answers who waits with the job as it is", async () => {
+    const gate = latch()
+    const server = await open({ models: [slow(gate.await)] })
+    const submitting = submit(server, { mimeType: "text/plain" }, "hello")
+    const latest = async () => (await read(await server.ask("GET /api/v1/jobs/latest"))).data
+    while ((await latest()).length === 0) continue
+    const closing = opened.pop()?.close()
+    const { data } = await read(await submitting)
+    expect(data.status).toBe("incomplete")
+    gate.openUnsafe()
+    await closing
+  })
+})
+
 describe("An Idempotency-Key", () => {
   const keyed = (server: Server, file = CSV) =>
     submit(server, MIME, file, { headers: { "idempotency-key": '"march"' } })
