@@ -3,21 +3,33 @@ import { join, resolve } from "node:path"
 import { layerAggregator } from "@sotto/aggregator"
 import { parseInstant, toMillis } from "@sotto/core/Instant"
 import type { RecordFormat } from "@sotto/core/ports/RecordFormat"
+import type { SqlEngine } from "@sotto/core/ports/SqlEngine"
 import {
   aggregationHandler,
+  automationHandler,
+  type Automations,
+  type AutomationService,
   type EngineServices,
   type KindHandler,
+  kindsOfServices,
+  type Launcher,
   layerJobs,
   type Model,
-  onDemandHandler
+  type OnDemand,
+  onDemandHandler,
+  type OutsideWork,
+  type PersonalData
 } from "@sotto/engine"
 import { layerFileLedgerKeys, layerFsBlobStore, layerFsKeyRing, layerSystemEntropy } from "@sotto/fs"
 import {
   type KnownApiKey,
   AggregationRules,
+  type Authentication,
+  automationInterface,
   knownApiKey,
   layerHttp,
   layerKeysIfAny,
+  launcherInterface,
   layerTenants,
   layerTokens,
   onDemandInterface,
@@ -37,6 +49,8 @@ import { CommandError } from "../Failure.ts"
 import { makeFolder } from "../Folders.ts"
 import { pauseAt } from "../PauseAt.ts"
 import { VERSION } from "../Version.ts"
+import { layerPersonalDataOf } from "./Automation.ts"
+import { launcherHandler, launcherKinds, type SqlEngineLayer } from "./Launcher.ts"
 import { filesPlaceOf, layerFormats } from "./Models.ts"
 import { readSecret, type ServerConfig, type Settings } from "./ServerConfig.ts"
 
@@ -55,12 +69,20 @@ export const placesOf = ({ config, folder }: Settings): Places => ({
   buckets: Object.fromEntries(Object.entries(bucketsOf(config)).map(([name, place]) => [name, resolve(folder, place)]))
 })
 
-const bucketsOf = ({ buckets, models }: ServerConfig): Readonly<Record<string, string>> =>
-  models === undefined ? buckets : { [models.bucket]: models.bucket, ...buckets }
+/** Buckets that are for the server itself. */
+const ownBuckets = ({ models, launcher }: ServerConfig): ReadonlyArray<string> =>
+  [models, launcher].flatMap((one) => (one === undefined ? [] : [one.bucket]))
 
-/** Files of on-demand jobs are for nobody to name: with a bucket of them, "any" is every other one. */
-const anyBucket = ({ buckets, models }: ServerConfig): Tenant["buckets"] =>
-  models === undefined ? "any" : Object.keys(buckets).filter((name) => name !== models.bucket)
+const bucketsOf = (config: ServerConfig): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(ownBuckets(config).map((name) => [name, name])),
+  ...config.buckets
+})
+
+/** Files of on-demand jobs and collections are for nobody to name: with a bucket of them, "any" is every other one. */
+const anyBucket = (config: ServerConfig): Tenant["buckets"] => {
+  const own = ownBuckets(config)
+  return own.length === 0 ? "any" : Object.keys(config.buckets).filter((name) => !own.includes(name))
+}
 
 export const tenantsOf = (config: ServerConfig): ReadonlyArray<Tenant> =>
   Object.entries(config.tenants).map(([name, { sites, buckets, ledgerScope, operator, limits }]): Tenant => {
@@ -109,15 +131,18 @@ const makePlaces = ({ store, keys, ledgerKeys, buckets }: Places) =>
 export interface Running {
   readonly workers: boolean
   readonly models: ReadonlyArray<Model>
+  readonly services: ReadonlyArray<AutomationService>
+  /** With a launcher. */
+  readonly sql: SqlEngineLayer | undefined
 }
 
 /** Engine and ports; with `workers`, what takes jobs and runs them too. */
-export const layerEngineOf = (settings: Settings, { workers, models }: Running) => {
+export const layerEngineOf = (settings: Settings, { workers, models, services, sql }: Running) => {
   const { config } = settings
   const places = placesOf(settings)
   const { concurrency, lanes, domainOptional } = config.workers
   const scopes = new Map(tenantsOf(config).map(({ name, ledgerScope }) => [name, ledgerScope]))
-  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat>> = [
+  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat | PersonalData | SqlEngine>> = [
     aggregationHandler({
       siteOf,
       domainOptional,
@@ -125,13 +150,15 @@ export const layerEngineOf = (settings: Settings, { workers, models }: Running) 
       // A tenant that is configured no more keeps its jobs; they are charged where all are unless told.
       scopeOf: (tenant) => scopes.get(tenant) ?? "default"
     }),
-    ...(models.length === 0 ? [] : [onDemandHandler({ models, place: filesPlaceOf(config) })])
+    ...(models.length === 0 ? [] : [onDemandHandler({ models, place: filesPlaceOf(config) })]),
+    ...(services.length === 0 ? [] : [automationHandler({ services })]),
+    ...(config.launcher === undefined ? [] : [launcherHandler(config.launcher)])
   ]
   const file = places.store
-  const aggregator = layerAggregator(lanes === undefined ? {} : { lanes }).pipe(
-    Layer.provide(layerFsKeyRing({ path: places.keys })),
-    Layer.provideMerge(layerFsBlobStore({ buckets: places.buckets }))
-  )
+  const dataPlanes = Layer.merge(
+    layerAggregator(lanes === undefined ? {} : { lanes }).pipe(Layer.provide(layerFsKeyRing({ path: places.keys }))),
+    sql ?? noSql
+  ).pipe(Layer.provideMerge(layerFsBlobStore({ buckets: places.buckets })))
   const budget = layerSqliteBudgetLedger({ file }).pipe(Layer.provideMerge(layerFileLedgerKeys(places.ledgerKeys)))
   const ports = Layer.mergeAll(
     layerSqliteJobStore({ file }),
@@ -139,15 +166,19 @@ export const layerEngineOf = (settings: Settings, { workers, models }: Running) 
     layerMemoryJobQueue(),
     layerFormats
   )
-  const kinds = handlers.map(({ kind }) => kind)
+  const kinds = [...handlers.map(({ kind }) => kind), ...kindsOfServices(services), ...launcherKinds(config)]
   const taken = handlers.filter(({ kind }) => (config.workers.kinds as ReadonlyArray<string>).includes(kind.name))
   return layerJobs({ handlers: workers ? taken : [], kinds, concurrency }).pipe(
-    Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports)),
+    Layer.provideMerge(layerPersonalDataOf(settings)),
+    Layer.provideMerge(Layer.mergeAll(dataPlanes, budget, ports)),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
     (all) => Layer.unwrap(Effect.as(makePlaces(places), all)),
     Layer.provideMerge(layerSystemEntropy)
   )
 }
+
+/** Without a launcher no handler asks for it. */
+const noSql = Layer.empty as unknown as SqlEngineLayer
 
 /** Who may ask. */
 export const layerAccessOf = (settings: Settings) =>
@@ -155,13 +186,19 @@ export const layerAccessOf = (settings: Settings) =>
     Layer.provideMerge(Layer.merge(layerTenants(tenantsOf(settings.config)), layerTokens))
   )
 
+/** What the interfaces need that a server may offer. */
+type Offered = OnDemand | Launcher | Authentication | Automations | OutsideWork
+
 export const layerHttpOf = ({ config }: Settings) => {
   const { cors, docs, maxBodyBytes, publicUrl } = config.http
   const models =
     config.models &&
     onDemandInterface({ waitMs: config.models.waitMs, ...(publicUrl === undefined ? {} : { publicUrl }) })
-  return layerHttp({
-    interfaces: models === undefined ? [] : [models],
+  const automations = config.automation && automationInterface({ prefix: config.automation.prefix as `/${string}` })
+  const launcher = config.launcher && launcherInterface()
+  const offered = [models, automations, launcher].filter((one) => one !== undefined)
+  return layerHttp<Offered>({
+    interfaces: offered,
     docs,
     metrics: config.telemetry.prometheus,
     bodyLimit: maxBodyBytes,

@@ -1,11 +1,10 @@
 /** Models that a server offers: those that a module of the host exports. */
-import { existsSync } from "node:fs"
 import { resolve } from "node:path"
-import { pathToFileURL } from "node:url"
 import { defineModel, type FilesPlace, layerFilesRetention, layerOnDemand, type Model } from "@sotto/engine"
 import { layerRecordFormat } from "@sotto/tabular"
 import * as Layer from "effect/Layer"
 import { CommandError } from "../Failure.ts"
+import { exportsOf } from "./HostModule.ts"
 import type { ServerConfig, Settings } from "./ServerConfig.ts"
 
 /** Where the files of on-demand jobs are. */
@@ -15,9 +14,7 @@ export const filesPlaceOf = ({ models }: ServerConfig): FilesPlace => ({ bucket:
 export const loadModels = async ({ config, folder }: Settings): Promise<ReadonlyArray<Model>> => {
   if (config.models === undefined) return []
   const file = resolve(folder, config.models.module)
-  if (!existsSync(file)) throw new CommandError(`models.module: there is no file ${file}.`)
-  const module = await importOf(file)
-  const found = [...new Set(Object.values(module).flat())].filter(isModel)
+  const found = (await exportsOf(folder, config.models.module, "models.module")).filter(isModel)
   if (found.length === 0) {
     throw new CommandError(`models.module: ${file} exports no model. Export what \`defineModel\` gives.`)
   }
@@ -31,14 +28,6 @@ export const loadModels = async ({ config, folder }: Settings): Promise<Readonly
     )
   }
   return found
-}
-
-const importOf = async (file: string): Promise<Readonly<Record<string, unknown>>> => {
-  try {
-    return (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Readonly<Record<string, unknown>>
-  } catch (error) {
-    throw new CommandError(`models.module: ${file} cannot be loaded: ${(error as Error).message}`)
-  }
 }
 
 const isModel = (value: unknown): value is Model => {
