@@ -15,9 +15,14 @@ export interface UrlJobsOptions {
   readonly patienceMs?: number
 }
 
-/** The server could not be reached, or was about to stop: the same request may be sent again. */
+/** The server could not be reached, or says when it is to be asked again: the same request may be sent again. */
 class Unreached extends Error {
   override readonly name = "Unreached"
+  readonly pauseMs: number
+  constructor(message: string, pauseMs = PAUSE_MS) {
+    super(message)
+    this.pauseMs = pauseMs
+  }
 }
 
 interface ProblemBody {
@@ -66,6 +71,8 @@ const refusalOf = async (url: string, response: Response): Promise<Error> => {
     [said.title, said.detail].filter((one) => one !== undefined).join(". ") || `It answered ${response.status}.`
   const hint = response.status === 401 ? " Give it with --api-key-file or in SOTTO_API_KEY." : ""
   const message = `${url}: ${sentence}${faults}${hint}`
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN)
+  if (seconds >= 0) return new Unreached(message, Math.max(PAUSE_MS, seconds * 1000))
   return response.status === 503 ? new Unreached(message) : new CommandError(message)
 }
 
@@ -119,8 +126,8 @@ export const urlJobs = ({ url, apiKey, patienceMs = PATIENCE_MS }: UrlJobsOption
         const now = performance.now()
         if (began === undefined) note(`${error.message} Asking again.`)
         began ??= now
-        if (now - began >= patienceMs) return yield* Effect.fail(new CommandError(error.message))
-        yield* Effect.sleep(PAUSE_MS)
+        if (now - began + error.pauseMs > patienceMs) return yield* Effect.fail(new CommandError(error.message))
+        yield* Effect.sleep(error.pauseMs)
       }
     })
 

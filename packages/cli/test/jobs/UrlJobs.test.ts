@@ -95,6 +95,21 @@ it("waits through a server that stops, is away and comes back", async () => {
   expect(asked.map(({ headers }) => headers["prefer"])).toEqual(["wait=30", "wait=30", "wait=30"])
 })
 
+it("asks again when the server says that it may, and not before", async () => {
+  const busy = json({ title: "Too many requests" }, 429, { "retry-after": "1" })
+  const { jobs } = await answering([busy, over])
+  const from = performance.now()
+  expect(await Effect.runPromise(jobs.look("a", 60))).toMatchObject({ state: "Succeeded" })
+  expect(performance.now() - from).toBeGreaterThanOrEqual(999)
+  const underway = json({ title: "Still being answered" }, 409, { "retry-after": "0" })
+  const keyed = await answering([underway, json({ id: "1" }, 200, { "idempotency-replayed": "true" })])
+  const submission = { kind: "k", parameters: {}, priority: 0, key: "a" }
+  expect(await Effect.runPromise(keyed.jobs.submit(submission))).toMatchObject({ created: false })
+  const long = await answering([json({ title: "Too many requests" }, 429, { "retry-after": "60" })])
+  await expect(Effect.runPromise(long.jobs.look("a", 60))).rejects.toThrow("Too many requests")
+  expect(long.asked).toHaveLength(1)
+})
+
 it("submits again only with a key, in quotes", async () => {
   const replayed = json({ id: "1" }, 200, { "idempotency-replayed": "true" })
   const keyed = await answering([broken, replayed])
