@@ -6,10 +6,35 @@
 import { inspect } from "node:util"
 import { layerAggregator } from "@sotto/aggregator"
 import { JobKind } from "@sotto/core/job"
+import { launcherKind, sqlRunKind } from "@sotto/core/launcher"
 import { Aggregator } from "@sotto/core/ports/Aggregator"
 import { Records, RecordsUnavailable } from "@sotto/core/ports/Records"
+import type { RecordFormat } from "@sotto/core/ports/RecordFormat"
 import type { QuestionSeed } from "@sotto/core/noise"
-import { aggregationHandler, Engine, handle, JobFailed, layerJobs, layerOnDemand, onDemandHandler } from "@sotto/engine"
+import {
+  aggregationHandler,
+  automationHandler,
+  type Automations,
+  type AutomationService,
+  Engine,
+  type EngineServices,
+  FileFetcher,
+  handle,
+  JobFailed,
+  type KindHandler,
+  kindsOfServices,
+  layerAutomations,
+  layerJobs,
+  layerLauncher,
+  layerOnDemand,
+  layerOutsideWork,
+  layerPersonalData,
+  type Launcher,
+  type OnDemand,
+  onDemandHandler,
+  type OutsideWork,
+  type PersonalData
+} from "@sotto/engine"
 import { siteOf } from "@sotto/local"
 import {
   layerMemoryBlobStore,
@@ -34,6 +59,7 @@ import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Tracer from "effect/Tracer"
 import { AS_OF, container, domainFile, KEYS, put, report } from "../../../aggregator/test/Harness.ts"
@@ -42,7 +68,10 @@ import { layerApiKeys } from "../../src/access/OwnAuthentication.ts"
 import { DEFAULT_TENANT, layerTenants, type Tenant } from "../../src/access/Tenants.ts"
 import { layerTokens } from "../../src/access/Tokens.ts"
 import { AggregationRules } from "../../src/AggregationRules.ts"
-import { Http, layerHttp, layerOwnTraces } from "../../src/Http.ts"
+import { automationInterface } from "../../src/automation/AutomationInterface.ts"
+import { type Access, Http, layerHttp, layerOwnTraces } from "../../src/Http.ts"
+import type { Interface } from "../../src/Interface.ts"
+import { launcherInterface } from "../../src/launcher/LauncherInterface.ts"
 import { onDemandInterface } from "../../src/ondemand/OnDemandInterface.ts"
 import { pythagoras } from "../ondemand/Rig.ts"
 
@@ -85,6 +114,22 @@ const interview = handle(INTERVIEW, (job) =>
     return (yield* job.input("address")) as never
   })
 )
+
+/** Emits an offer and sends its client to the bank, from where nobody comes back. */
+const PURCHASE: AutomationService = {
+  _tag: "Inside",
+  id: "0b5e1f0c-1b5a-4c58-9d2e-9a1f5f0a7c11",
+  name: "Purchase",
+  domainId: "Generic",
+  tags: [],
+  version: "1.0.0",
+  inputs: {},
+  script: Effect.fnUntraced(function* (job) {
+    yield* job.output("offer", { text: "acme-offer" })
+    yield* job.challenge("https://bank.acme.test/challenge")
+    return null
+  })
+}
 
 /** Everything that the process told about itself. */
 export interface Told {
@@ -213,7 +258,14 @@ export interface Things {
     readonly failed: string
     readonly dead: string
     readonly onDemand: string
+    readonly launched: string
+    readonly automation: string
   }
+  /** Of the configuration that is stored, of which another tenant may have one of the same name. */
+  readonly configuration: string
+  readonly challenge: string
+  /** What the automation was given. */
+  readonly personal: string
   readonly file: string
   readonly question: string
   readonly endpoint: string
@@ -255,11 +307,27 @@ const FORM = [
 const open = Effect.fnUntraced(function* (told: Told) {
   const rules = { siteOf, scopeOf: (name: string) => name }
   const offer = { models: [pythagoras], place: { bucket: "models" } }
-  const layer = layerHttp({ interfaces: [onDemandInterface()] }).pipe(
+  const automations = { services: [PURCHASE] }
+  const interfaces: ReadonlyArray<Interface<Access | OnDemand | Launcher | Automations | OutsideWork>> = [
+    onDemandInterface(),
+    launcherInterface(),
+    automationInterface()
+  ]
+  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat | PersonalData>> = [
+    aggregationHandler(rules),
+    interview,
+    onDemandHandler(offer),
+    automationHandler(automations)
+  ]
+  const kinds = [launcherKind, sqlRunKind, ...kindsOfServices(automations.services)]
+  const layer = layerHttp({ interfaces }).pipe(
     Layer.provideMerge(layerOnDemand(offer)),
+    Layer.provideMerge(layerLauncher()),
+    Layer.provideMerge(Layer.merge(layerAutomations(automations), layerOutsideWork(automations))),
     Layer.provideMerge(layerApiKeys()),
     Layer.provideMerge(Layer.merge(layerTenants(TENANTS), layerTokens)),
-    Layer.provideMerge(layerJobs({ handlers: [aggregationHandler(rules), interview, onDemandHandler(offer)] })),
+    Layer.provideMerge(layerJobs({ handlers, kinds })),
+    Layer.provideMerge(Layer.merge(layerPersonalData(), Layer.mock(FileFetcher)({}))),
     Layer.provideMerge(layerSending(told)),
     Layer.provideMerge(layerWatchedAggregator(told)),
     Layer.provideMerge(Layer.mergeAll(layerPorts, layerRecords(told), layerRecordFormat())),
@@ -303,7 +371,7 @@ export type House = Effect.Success<ReturnType<typeof open>>
 // oxlint-disable-next-line typescript/no-explicit-any
 export const read = ({ body }: Pick<Answer, "body">): any => JSON.parse(body)
 
-/** Jobs of the first tenant: one that ended well, one that waits, one that failed and one that is dead. */
+/** Things of the first tenant: jobs that ended well, wait, failed and are dead, a run, and what they are about. */
 const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: House) {
   yield* Effect.provideContext(
     put({ "in/1.avro": container(REPORTS), "domain/1.avro": domainFile([0n, 1n, 2n, 9n]) }),
@@ -340,18 +408,38 @@ const furnish = Effect.fnUntraced(function* ({ ask, context, engine, keys }: Hou
       body: FORM
     })
   ).data.id
+  const configuration = "nightly"
+  const launch = { type: "spark", id: configuration, inputCollection: "acme_signals" }
+  yield* ask("POST /api/spark/configurations", { key: keys.acme, body: launch })
+  yield* ask(`PUT /api/jobs/spark:${configuration}/schedule`, { key: keys.acme, body: [] })
+  const launched: string = read(yield* ask(`POST /api/spark/jobs/${configuration}`, { key: keys.acme })).jobId
+  const personal = "acme-street 17"
+  const automation: string = read(
+    yield* ask("POST /automation/jobs", {
+      key: keys.acme,
+      body: { category: "test", serviceId: PURCHASE.id, input: { address: personal } }
+    })
+  ).id
   const listed = yield* ask("GET /v1/jobs?kind=aggregation", { key: keys.acme })
   const aggregation: string = read(listed).jobs[0].id
   const done = yield* engine.wait("acme", aggregation)
   if (done.state !== "Succeeded") throw new Error(`the aggregation ended ${JSON.stringify(done.outcome)}`)
   yield* engine.wait("acme", failed)
   yield* engine.wait("acme", dead)
+  yield* engine.follow("acme", automation, 0).pipe(
+    Stream.filter(({ state }) => state === "AwaitingExternal"),
+    Stream.runHead
+  )
+  const challenge: string = read(yield* ask(`GET /automation/jobs/${automation}`, { key: keys.acme })).activeTdsId
   for (let n = 0; n < 8; n++) yield* TestClock.adjust("500 millis")
   const sent = read(yield* ask(`GET /v1/webhooks/${endpoint.id}/deliveries`, { key: keys.acme }))
   const result = read(yield* ask(`GET /v1/jobs/${aggregation}/result`, { key: keys.acme }))
   const budget = read(yield* ask("GET /v1/budget/questions", { key: keys.acme }))
   return {
-    jobs: { aggregation, waiting, failed, dead, onDemand },
+    jobs: { aggregation, waiting, failed, dead, onDemand, launched, automation },
+    configuration,
+    challenge,
+    personal,
     file: result.files[0].name,
     question: budget.questions[0].fingerprint,
     endpoint: endpoint.id,

@@ -14,9 +14,12 @@ export interface Operation {
   readonly path: string
   readonly parameters: ReadonlyArray<Parameter>
   readonly body: unknown
+  /** Nothing need be shown for it. */
+  readonly isOpen: boolean
 }
 
 interface Described {
+  readonly security?: ReadonlyArray<unknown>
   readonly parameters?: ReadonlyArray<Parameter>
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> }
 }
@@ -25,19 +28,20 @@ export const operationsOf = (document: {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>
 }): ReadonlyArray<Operation> =>
   Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { parameters = [], requestBody }]) => ({
+    Object.entries(methods).map(([method, { parameters = [], requestBody, security = [] }]) => ({
       method: method.toUpperCase(),
       path,
       parameters,
-      body: requestBody?.content["application/json"]?.example
+      body: requestBody?.content["application/json"]?.example,
+      isOpen: security.length === 0
     }))
   )
 
 export const nameOf = ({ method, path }: Operation): string => `${method} ${path}`
 
-/** Whether one of these parameters says what the operation is about. */
+/** Whether one of these parameters says what the operation is about; one that may be left out only filters. */
 export const isAbout = ({ parameters }: Operation, names: ReadonlyArray<string>): boolean =>
-  parameters.some(({ name }) => names.includes(name))
+  parameters.some(({ name, required = false }) => required && names.includes(name))
 
 /** The operation with `values` for its parameters, and its examples for those that are required beside them. */
 export const requestOf = (

@@ -1,4 +1,5 @@
 import { KeyRing } from "@sotto/core/ports/KeyRing"
+import { Records } from "@sotto/core/ports/Records"
 import { LEDGER_TEST_KEYS } from "@sotto/testkit"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -7,7 +8,7 @@ import { KEYS } from "../../../aggregator/test/Harness.ts"
 import { serverKeys } from "../../src/access/ServerKeys.ts"
 import { Tokens } from "../../src/access/Tokens.ts"
 import { AS_OF, type House, printSpans, read, type Things, visit } from "./House.ts"
-import { nameOf, operationsOf, requestOf } from "./Operations.ts"
+import { nameOf, type Operation, operationsOf, requestOf } from "./Operations.ts"
 import { basic } from "./Rig.ts"
 
 /** How bytes could be written somewhere: as hexadecimal, Base64 of both alphabets, or numbers of either base. */
@@ -42,13 +43,18 @@ const secretsOf = Effect.fnUntraced(function* (house: House, things: Things) {
     KeyRing.use((ring) => ring.privateKey("key-1")),
     KEYS
   )
+  const wrapping = yield* Effect.provideContext(
+    Records.use((records) => records.get({ collection: "automation-server-key", tenant: "server", key: "1" })),
+    context
+  )
   const bytes: ReadonlyArray<readonly [string, Uint8Array]> = [
     ...signing.map(({ secret }) => ["key that signs", secret.reveal()] as const),
     ["fingerprint key", LEDGER_TEST_KEYS.fingerprintKey],
     ...[...LEDGER_TEST_KEYS.noiseKeys.values()].map((key) => ["noise key", key] as const),
     ...told.seeds.map((seed) => ["noise seed", Buffer.from(seed, "hex")] as const),
     ["secret of a webhook", Buffer.from(things.webhookSecret.slice("whsec_".length), "base64")],
-    ["key of reports", privateKey.privateKey.reveal()]
+    ["key of reports", privateKey.privateKey.reveal()],
+    ["key of personal data", wrapping?.bytes ?? new Uint8Array()]
   ]
   const { acme } = keys
   const [id, secret] = [acme.slice(6, 22), acme.slice(23)]
@@ -93,13 +99,24 @@ describe("Keys, seeds and tokens", () => {
         const statuses = new Set<number>()
         const answers: Array<string> = []
 
-        const hook = { endpoint: things.endpoint, delivery: things.delivery }
+        const { endpoint, delivery, challenge, configuration, jobs } = things
+        const named = { endpoint, delivery, challenge, configuration, resource: `spark:${configuration}` }
+        const jobAt = ({ method, path }: Operation) =>
+          path.startsWith("/automation/")
+            ? jobs.automation
+            : path.startsWith("/job-launcher/")
+              ? jobs.launched
+              : path.startsWith("/api/v1/")
+                ? jobs.onDemand
+                : method === "GET"
+                  ? jobs.aggregation
+                  : jobs.waiting
 
         const runAll = Effect.fnUntraced(function* (chosen: typeof ways) {
           for (const operation of operations) {
             for (const { headers, query } of chosen) {
-              const job = operation.method === "GET" ? things.jobs.aggregation : things.jobs.waiting
-              const values = { job, file: things.file, job_request_id: "acme-request", output: "offer", ...hook }
+              const job = jobAt(operation)
+              const values = { job, file: things.file, job_request_id: "acme-request", output: "offer", ...named }
               const { line, asked } = requestOf(operation, values)
               const [path = "", given = ""] = line.split("?")
               const all = [given.replace(/token=[^&]*/, ""), query].filter((one) => one !== "").join("&")
@@ -153,7 +170,11 @@ describe("Keys, seeds and tokens", () => {
         // New ones are told to who makes them, and only then.
         for (const place of [places.log, places.span, places.event, places.message])
           expect(place).not.toContain("whsec_")
-        expect([...secrets.spelled.keys()]).toHaveLength(9)
+        // What an automation was given is for who may see its inputs.
+        expect(places.answer).toContain(things.personal)
+        for (const place of [places.log, places.span, places.event, places.message])
+          expect(place).not.toContain(things.personal)
+        expect([...secrets.spelled.keys()]).toHaveLength(10)
         for (const [name, spellings] of secrets.spelled) {
           for (const spelling of spellings) {
             expect(spelling.length, name).toBeGreaterThan(15)
