@@ -31,6 +31,39 @@ const drive = async (script: string) => {
   return { jobId: jobId as string, start, state }
 }
 
+const page = readFileSync(new URL("../../docs/launcher.md", import.meta.url), "utf8")
+
+describe("docs/launcher.md", () => {
+  it("shows the whole driver", () => expect(page).toContain(readFileSync(FILE, "utf8")))
+
+  it("begins with a run that works as it is shown", async () => {
+    const [, collection = "", lines = ""] =
+      /collections\/default\/(\w+)\/monday.ndjson <<'END'\n([^]*?)\nEND/.exec(page) ?? []
+    const [, configuration = "{}"] = /-d '(\{\n[^]*?\})'/.exec(page) ?? []
+    await house.put(
+      "acme",
+      collection,
+      lines.split("\n").map((line) => JSON.parse(line))
+    )
+    const stored = await house.ask("POST /api/spark/configurations", { body: configuration })
+    expect(stored.status).toBe(200)
+    const run = await house.ask(`POST /api/spark/jobs/${stored.body.id}?sync=true`)
+    expect(run.body).toMatchObject({ state: "finished", result: { aggregated: 1, aggr_type_s: "click@doc_id,query" } })
+    const again = await house.ask(`POST /api/spark/jobs/${stored.body.id}?sync=true`)
+    expect(again.body).toMatchObject({ state: "finished", result: { aggregated: 0 } })
+  })
+
+  it("tells of every address of the launcher", async () => {
+    const { body } = await house.ask("GET /openapi.json")
+    const written = page.replaceAll(/\{(id|jobId)\}/g, "{}")
+    const paths = Object.keys(body.paths).filter((path) => /^\/(job-launcher|api\/(spark|jobs))/.test(path))
+    expect(paths.length).toBeGreaterThan(8)
+    for (const path of paths) {
+      expect(written).toContain(path.replace("{resource}", "spark:{}").replaceAll(/\{\w+\}/g, "{}"))
+    }
+  })
+})
+
 describe("examples/driver", () => {
   it("is about forty lines long and needs nothing but Node", () => {
     const source = readFileSync(FILE, "utf8")
