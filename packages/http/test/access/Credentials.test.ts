@@ -26,6 +26,7 @@ describe("A request shows", () => {
     ["bearer", { authorization: `Bearer ${KEY}` }],
     ["bearer in any case", { authorization: `bEARER   ${KEY}` }],
     ["Basic, the key as user", { authorization: basic(`${KEY}:`) }],
+    ["Basic, the key as user and no password in a client's words", { authorization: basic(`${KEY}:undefined`) }],
     ["Basic, id and secret", { authorization: basic(`${KEY.slice(6, 22)}:${KEY.slice(23)}`) }],
     ["Basic in any case", { authorization: basic(`${KEY}:`, "bAsIc") }],
     ["Basic without padding", { authorization: basic(`${KEY}:`).replaceAll("=", "") }],
