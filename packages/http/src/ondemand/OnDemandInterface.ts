@@ -75,7 +75,7 @@ const layerOnDemandJobs = ({ waitMs = WAIT_MS, publicUrl }: OnDemandHttpOptions)
         return { tenant: tenant.name, id, ...modelOf(principal) } satisfies OnDemandJobId
       })
 
-      /** Reads a submission and does something with it; its file is kept only if that succeeds. */
+      /** Reads a submission and hands it on, file and all; of one that cannot be read nothing is kept. */
       const submitted = Effect.fnUntraced(function* <A, E, R>(
         request: HttpServerRequest,
         query: Query,
@@ -85,7 +85,7 @@ const layerOnDemandJobs = ({ waitMs = WAIT_MS, publicUrl }: OnDemandHttpOptions)
         const model = yield* chosen(principal, query.model, onDemand.models)
         let upload: Upload | undefined
         const discard = Effect.suspend(() => (upload === undefined ? Effect.void : onDemand.discard(upload)))
-        return yield* Effect.gen(function* () {
+        const submission = yield* Effect.gen(function* () {
           const { fields, file } = yield* readForm(request, ({ fileName, type, content }) =>
             Effect.map(onDemand.upload(tenant.name, content), (kept) => {
               upload = kept
@@ -102,8 +102,9 @@ const layerOnDemandJobs = ({ waitMs = WAIT_MS, publicUrl }: OnDemandHttpOptions)
           const data = readDataPart(text)
           if (isDataPartRejected(data)) return yield* Effect.fail(problem("malformed-request", data.message))
           yield* requireName(data.name)
-          return yield* use({ tenant: tenant.name, model, data, ...file })
+          return { tenant: tenant.name, model, data, ...file } satisfies OnDemandRequest
         }).pipe(Effect.onError(() => discard))
+        return yield* use(submission)
       })
 
       const linked = (which: "data" | "errors") =>
@@ -145,7 +146,7 @@ const layerOnDemandJobs = ({ waitMs = WAIT_MS, publicUrl }: OnDemandHttpOptions)
           Effect.fnUntraced(function* ({ request, query }) {
             return respond(
               yield* submitted(request, query, (submission) =>
-                Effect.tap(onDemand.quote(submission), onDemand.discard(submission.upload))
+                Effect.ensuring(onDemand.quote(submission), onDemand.discard(submission.upload))
               )
             )
           }, answering)
@@ -272,8 +273,10 @@ const timeOf = <Name extends "from" | "to">(
 }
 
 /** Where the client found the server: hosts that mount it tell all of the address, a socket only its path. */
-const originOf = ({ originalUrl, headers }: HttpServerRequest): string =>
-  URL.canParse(originalUrl) ? originalUrl : `http://${headers["host"] ?? "localhost"}`
+const originOf = ({ originalUrl, headers }: HttpServerRequest): string => {
+  const told = [originalUrl, `http://${headers["host"]}`]
+  return told.find((one) => URL.canParse(one)) ?? "http://localhost"
+}
 
 /** RFC 8288, with the same filter. */
 const nextOf = (url: string, cursor: string): string => {

@@ -1,8 +1,20 @@
 import * as OpenApi from "effect/http-api/OpenApi"
+import fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
 import { apiWith } from "../../src/Api.ts"
 import { OnDemandJobs } from "../../src/ondemand/Endpoints.ts"
-import { formOf, latch, openServer, pythagoras, read, type RigOptions, type Server, shout, slow } from "./Rig.ts"
+import {
+  formOf,
+  latch,
+  openServer,
+  pythagoras,
+  read,
+  type RigOptions,
+  sendRaw,
+  type Server,
+  shout,
+  slow
+} from "./Rig.ts"
 
 const opened: Array<Server> = []
 afterEach(async () => {
@@ -228,6 +240,20 @@ describe("A job", () => {
     }
   })
 
+  it("goes on when its client goes away", async () => {
+    const gate = latch()
+    const server = await open({ models: [slow(gate.await)] })
+    const leaving = new AbortController()
+    const submitting = submit(server, { mimeType: "text/plain" }, "hello", { signal: leaving.signal })
+    const latest = async () => (await read(await server.ask("GET /api/v1/jobs/latest"))).data
+    let jobs = await latest()
+    while (jobs.length === 0) jobs = await latest()
+    leaving.abort()
+    await expect(submitting).rejects.toThrow()
+    gate.openUnsafe()
+    expect(await contentOf(server, jobs[0].id)).toBe("hello")
+  })
+
   it("is renamed, and called after its file again with null", async () => {
     const server = await open()
     const { data } = await read(await submit(server, { ...MIME, jobName: "First" }))
@@ -342,6 +368,15 @@ describe("A link to a result", () => {
     const { data } = await read(await submit(behind))
     const other = (await read(await behind.ask(`GET /api/v1/jobs/result-link/${data.id}`))).data
     expect(other).toMatch(/^https:\/\/jobs\.example\.com\/v1\/blobs\/data_[0-9a-f]{8}\.csv\?token=/)
+  })
+
+  it("is there whatever the client calls the server", async () => {
+    const { server, id } = await linked()
+    const lines = [`GET /api/v1/jobs/result-link/${id} HTTP/1.1`, `x-api-key: ${server.keys.acme}`]
+    for (const host of ["a b", "[", "jobs.example.com:99999"]) {
+      const { status, body } = await sendRaw(server.port, Buffer.from([...lines, `Host: ${host}`, "", ""].join("\r\n")))
+      expect([status, JSON.parse(body).data], host).toEqual([200, expect.stringContaining("/v1/blobs/data_")])
+    }
   })
 
   it("is a fresh one at each call", async () => {
@@ -539,6 +574,61 @@ describe("Addresses", () => {
     const body = JSON.stringify({ kind: "on-demand", parameters: { ...parameters, submittedBy: null } })
     const answer = await server.ask("POST /v1/jobs", { body, headers: { "content-type": "application/json" } })
     expect([answer.status, (await read(answer)).type]).toEqual([422, "urn:sotto:problem:invalid-submission"])
+  })
+})
+
+describe("Any input", () => {
+  const texts = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 30 }),
+    fc.constantFrom("..", "%00", "a/b", "-1", "1e9", "null", "latest", "é", "x".repeat(300), ABSENT.replaceAll("-", ""))
+  )
+  const lines = [
+    "GET /api/v1/jobs/",
+    "PUT /api/v1/jobs/",
+    "DELETE /api/v1/jobs/",
+    "GET /api/v1/jobs/result-link/",
+    "GET /api/v1/jobs/error-link/",
+    "GET /api/v1/jobs/latest?"
+  ]
+  const members = fc.constantFrom(
+    "version",
+    "mimeType",
+    "name",
+    "jobName",
+    "mapping",
+    "outputMapping",
+    "Mapping",
+    "data"
+  )
+
+  it("in addresses and queries is answered in the envelope, never with 500", async () => {
+    const server = await open()
+    const queries = fc.dictionary(fc.constantFrom("limit", "cursor", "status", "search", "model", "other"), texts)
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...lines), texts, queries, async (line, text, query) => {
+        const isQuery = line.endsWith("?")
+        const rest = isQuery ? new URLSearchParams(query).toString() : encodeURIComponent(text.toWellFormed())
+        const body = line.startsWith("PUT") ? { body: JSON.stringify({ name: text }), headers: JSON_TYPE } : {}
+        const answer = await server.ask(`${line}${rest}`, body)
+        expect(answer.status).toBeLessThan(500)
+        if (answer.url.includes("/api/v1/jobs/")) {
+          expect(Object.keys(await read(answer)).toSorted()).toEqual(["data", "errorMessage", "isError"])
+        }
+      }),
+      { numRuns: 200 }
+    )
+  })
+
+  it("in the part data is answered with 200 or 400", async () => {
+    const server = await open()
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(members, fc.jsonValue()), texts, async (data, file) => {
+        const answer = await submit(server, data, file)
+        expect([200, 400]).toContain(answer.status)
+        expect((await read(answer)).isError).toBe(answer.status === 400)
+      }),
+      { numRuns: 150 }
+    )
   })
 })
 
