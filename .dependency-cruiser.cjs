@@ -38,7 +38,7 @@ const perPackage = Object.entries(imports).flatMap(([folder, allowed]) => {
 const light = "budget|noise|aggregation"
 
 /** Modules of effect that core may use: the ones whose symbols are marked stable. */
-const effectInCore = ["Context", "Effect", "Layer", "Option", "Result", "Schema", "Scope", "Stream"]
+const effectInCore = ["Context", "Cron", "Effect", "Layer", "Option", "Result", "Schema", "Scope", "Stream"]
 const effectInPorts = ["Context", "Effect", "Option", "Schema", "Scope", "Stream"]
 const effectModules = (names) => `node_modules/effect/dist/(${names.join("|")})\\.(js|d\\.ts)$`
 

@@ -12,7 +12,7 @@ import { root } from "../support/Project.ts"
 import { atLeast, type Findings } from "../support/Step.ts"
 
 /** The modules of effect that core may import. */
-const modules = ["Context", "Effect", "Layer", "Option", "Result", "Schema", "Scope", "Stream"]
+const modules = ["Context", "Cron", "Effect", "Layer", "Option", "Result", "Schema", "Scope", "Stream"]
 
 /** A use of `symbol` of `effect/<module>`; `*` when all of the module escapes. */
 export interface Use {

@@ -8,7 +8,7 @@ export interface AvroRows {
 }
 
 /** What is wrong with a container; the message names the file and the place. */
-export class AvroUnreadable extends Error {
+class AvroUnreadable extends Error {
   override readonly name = "AvroUnreadable"
 }
 
