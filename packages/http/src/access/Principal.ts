@@ -8,7 +8,12 @@ import type { BlobRef } from "@sotto/core/ports/BlobStore"
 /** `All`: everything of the tenant. `Job`: everything on one job, nothing else. `Blob`: to read one object, before `until`. */
 export type Scope =
   | { readonly _tag: "All" }
-  | { readonly _tag: "Job"; readonly id: string }
+  | {
+      readonly _tag: "Job"
+      readonly id: string
+      /** Milliseconds since 1970: what was opened before ends then. Absent: it lasts for as long as it is let in. */
+      readonly until?: number
+    }
   | {
       readonly _tag: "Blob"
       readonly ref: BlobRef

@@ -79,6 +79,6 @@ const principalOf = (purpose: TokenPurpose, { about, until }: Claims): Principal
   const [tenant = "", first = "", second = ""] = about
   if (purpose === "access") return { tenant, name: first, scope: { _tag: "All" } }
   const scope: Scope =
-    purpose === "job" ? { _tag: "Job", id: first } : { _tag: "Blob", ref: { bucket: first, key: second }, until }
+    purpose === "job" ? { _tag: "Job", id: first, until } : { _tag: "Blob", ref: { bucket: first, key: second }, until }
   return { tenant, name: purpose === "job" ? `token of job ${first}` : `link to ${first}/${second}`, scope }
 }

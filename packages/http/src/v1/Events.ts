@@ -3,6 +3,7 @@
  */
 import { isTerminal, type JobEvent } from "@sotto/core/job"
 import { Engine } from "@sotto/engine"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
@@ -119,7 +120,8 @@ export const layerEventsGroup = HttpApiBuilder.group(
       return found.slice(0, limit)
     })
 
-    const follow = (tenant: string, id: string, after: number) =>
+    /** Until the job or the server ends, or what the client showed is over. */
+    const follow = (tenant: string, id: string, after: number, over: Effect.Effect<void>) =>
       engine.follow(tenant, id, 0).pipe(
         Stream.flatMap((entry) => Stream.fromIterable(viewsOf(entry))),
         Stream.filter(({ number }) => number > after),
@@ -129,7 +131,7 @@ export const layerEventsGroup = HttpApiBuilder.group(
           { haltStrategy: "left" }
         ),
         (events) => Stream.concat(Stream.make(`retry: ${RETRY_MS}\n\n`), events),
-        Stream.interruptWhen(draining.begun),
+        Stream.interruptWhen(Effect.raceFirst(draining.begun, over)),
         Stream.map((text) => encoder.encode(text)),
         // A store that is lost on the way ends the stream; the client comes back with the last number that it saw.
         Stream.catchCause(() => Stream.empty)
@@ -156,7 +158,7 @@ export const layerEventsGroup = HttpApiBuilder.group(
 
     return handlers.handleAll({
       list: Effect.fnUntraced(function* ({ params, query, headers }) {
-        const { tenant, wants } = yield* Caller
+        const { tenant, wants, principal } = yield* Caller
         const sent = headers["last-event-id"]
         if (sent !== undefined && !/^\d{1,15}$/.test(sent)) {
           return yield* Effect.fail(problem("malformed-request", "Last-Event-ID is the number of an event."))
@@ -177,7 +179,10 @@ export const layerEventsGroup = HttpApiBuilder.group(
             problem("too-many-streams", `You follow ${limits.streams} jobs already. Close a stream, or read pages.`)
           )
         }
-        return HttpServerResponse.stream(counted(tenant, follow(name, job.id, after)), {
+        const { scope } = principal
+        const until = scope._tag === "Job" ? scope.until : undefined
+        const over = until === undefined ? Effect.never : Effect.sleep(until - (yield* Clock.currentTimeMillis))
+        return HttpServerResponse.stream(counted(tenant, follow(name, job.id, after, over)), {
           contentType: `${SSE}; charset=utf-8`,
           headers: { "cache-control": "no-store, no-transform", "x-accel-buffering": "no" }
         })

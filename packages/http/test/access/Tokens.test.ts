@@ -25,7 +25,7 @@ describe("A token of the server", () => {
             Effect.gen(function* () {
               const token = yield* tokens.jobToken({ tenant, id, until: end })
               const principal = yield* tokens.read("job", token, end - 1)
-              expect(principal).toEqual({ tenant, name: `token of job ${id}`, scope: { _tag: "Job", id } })
+              expect(principal).toEqual({ tenant, name: `token of job ${id}`, scope: { _tag: "Job", id, until: end } })
               expect(yield* tokens.read("job", token, end)).toBeUndefined()
               expect(yield* tokens.read("link", token, START)).toBeUndefined()
             })

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
 import { AS_OF, type House, read, visit } from "../access/House.ts"
@@ -35,6 +36,22 @@ describe("A token for one job", () => {
         expect((yield* look).status).toBe(200)
         yield* TestClock.adjust(1)
         expect((yield* look).status).toBe(401)
+      })
+    ))
+
+  it("ends the events that are followed with it at its time", () =>
+    visit((house, { jobs: { waiting } }) =>
+      Effect.gen(function* () {
+        const { token } = read(yield* make(house, waiting, { expiresInMs: 5_000 }))
+        const headers = { accept: "text/event-stream" }
+        const following = yield* Effect.forkChild(
+          house.ask(`GET /v1/jobs/${waiting}/events`, { key: token, headers }),
+          { startImmediately: true }
+        )
+        yield* TestClock.adjust(4_999)
+        expect(following.pollUnsafe()).toBeUndefined()
+        yield* TestClock.adjust(1)
+        expect((yield* Fiber.join(following)).body).toContain("event: submitted")
       })
     ))
 
