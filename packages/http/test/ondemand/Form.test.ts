@@ -12,7 +12,7 @@ const requestOf = (pieces: ReadonlyArray<Uint8Array>, type = `multipart/form-dat
   ({
     headers: { "content-type": type },
     stream: Stream.fromIterable(pieces)
-  }) as unknown as HttpServerRequest["Service"]
+  }) as unknown as HttpServerRequest
 
 const collect = (file: FilePart) =>
   Effect.map(Stream.runCollect(file.content), (chunks) => ({
