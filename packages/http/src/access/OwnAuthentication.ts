@@ -37,9 +37,7 @@ const layerOf = <E, R>(made: Effect.Effect<{ readonly anonymous: boolean; readon
         if (shown._tag === "Link") return tokens.read("link", shown.token, now)
         const text = shown._tag === "Secret" ? Redacted.value(shown.secret) : ""
         const purpose = (["job", "access"] as const).find((one) => isTokenText(one, text))
-        return purpose === undefined
-          ? others(shown, now, credentials)
-          : tokens.read(purpose, Redacted.make(text), now)
+        return purpose === undefined ? others(shown, now, credentials) : tokens.read(purpose, Redacted.make(text), now)
       }
       return Authentication.of({
         anonymous,
