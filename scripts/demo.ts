@@ -4,107 +4,15 @@
  * A server is started over a folder, asked by the API that clients of the Aggregation Service know, killed, and started
  * again. Each command is printed before it runs, each request as the `curl` line that it stands for.
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import {
-  createWriteStream,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync
-} from "node:fs"
-import { dirname, join, relative, resolve } from "node:path"
-import { fileURLToPath } from "node:url"
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
+import { root } from "./support/Project.ts"
+import { chapter, fault, json, number, play, say, secondsSince, stageIn, tell } from "./support/Stage.ts"
 
-const home = resolve(dirname(fileURLToPath(import.meta.url)), "..")
-const folder = resolve(process.env["SOTTO_DEMO"] ?? join(home, "sotto-demo"))
-const bin = join(home, "packages/sotto/bin/sotto.js")
+const { folder, at, sotto, serve } = stageIn("sotto-demo")
 const count = Number(process.env["SOTTO_DEMO_REPORTS"] ?? 100_000)
 const started = performance.now()
-
-const say = (text = ""): void => void process.stdout.write(`${text}\n`)
-const tell = (text: string): void => say(text.trimEnd().replace(/^(?=.)/gm, "  "))
-const fault = (text: string): never => {
-  throw new Error(text)
-}
-const at = (...parts: ReadonlyArray<string>): string => join(folder, ...parts)
-const secondsSince = (time: number): string => `${((performance.now() - time) / 1000).toFixed(1)} s`
-
-let chapters = 0
-const chapter = (title: string): void => {
-  const text = `${++chapters}. ${title}`
-  say(`\n${text}\n${"─".repeat(Math.min(100, text.length))}`)
-}
-
-const quote = (argument: string): string => (/^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument}'`)
-const shown = (args: ReadonlyArray<string>): string =>
-  `$ sotto ${args.map((argument) => quote(argument.startsWith(`${folder}/`) ? relative(folder, argument) : argument)).join(" ")}`
-
-/** Runs `sotto`, shows what it prints, and stops the demo unless it ends well. */
-const sotto = (args: ReadonlyArray<string>, { quiet = false } = {}): string => {
-  if (!quiet) say(shown(args))
-  const run = spawnSync(process.execPath, [bin, ...args], { cwd: folder, encoding: "utf8", maxBuffer: 1 << 28 })
-  if (!quiet || run.status !== 0) tell(`${run.stdout}${run.stderr}`)
-  return run.status === 0 ? run.stdout : fault(`sotto ended with ${run.status ?? run.signal}`)
-}
-
-interface Server {
-  readonly url: string
-  /** Once its log says so. */
-  readonly says: (text: string) => Promise<void>
-  readonly kill: (signal: "TERM" | "KILL") => Promise<number | NodeJS.Signals | null>
-}
-
-const children = new Set<ChildProcess>()
-
-/** Starts `sotto serve` on a free port; its log goes to `server.log`. */
-const serve = async (env: Readonly<Record<string, string>> = {}): Promise<Server> => {
-  const args = ["serve", "--config", at("sotto.json"), "--port", "0"]
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value} `)
-  say(shown(args).replace("$ ", `$ ${variables.join("")}`))
-  const child = spawn(process.execPath, [bin, ...args], {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ...env }
-  })
-  children.add(child)
-  const log = createWriteStream(at("server.log"), { flags: "a" })
-  let text = ""
-  child.stderr.on("data", (chunk: Buffer) => {
-    text += chunk.toString()
-    log.write(chunk)
-  })
-  const ended = new Promise<number | NodeJS.Signals | null>((done) =>
-    child.on("close", (code, signal) => {
-      children.delete(child)
-      log.end()
-      done(code ?? signal)
-    })
-  )
-  const says = (wanted: string) =>
-    new Promise<void>((done, failed) => {
-      const look = () => text.includes(wanted) && done()
-      child.stderr.on("data", look)
-      void ended.then((how) => failed(new Error(`the server ended (${how}): ${text}`)))
-      look()
-    })
-  await says('"message":"Listening"')
-  const listening = text.split("\n").find((line) => line.includes('"message":"Listening"')) ?? ""
-  const { url } = JSON.parse(listening) as { readonly url: string }
-  tell(`listens on ${url}, for this machine only, because no API keys were made; its log is in server.log`)
-  return {
-    url,
-    says,
-    kill: (signal) => {
-      say(`$ kill -${signal} ${child.pid}`)
-      child.kill(`SIG${signal}`)
-      return ended
-    }
-  }
-}
 
 interface ResultInfo {
   readonly return_code: string
@@ -132,9 +40,6 @@ interface NativeJob {
   readonly result?: Facts
   readonly failure: { readonly details: Facts } | null
 }
-
-const json = async <A>(response: Response): Promise<A> =>
-  response.ok ? ((await response.json()) as A) : fault(`${response.status}: ${await response.text()}`)
 
 const request = (id: string, reports: string, domain: string, more: object = {}, parameters: object = {}): object => ({
   job_request_id: id,
@@ -193,8 +98,6 @@ const factsOf = async (url: string, id: string): Promise<Facts> => {
   const job = await json<NativeJob>(await fetch(`${url}/v1/jobs/${jobs[0]?.id}`))
   return job.result ?? job.failure?.details ?? fault(`job ${id} has told nothing`)
 }
-
-const number = (value: number | undefined): string => (value ?? 0).toLocaleString("en-US")
 
 const budgetOf = ({ budget, unprotected }: Facts, epsilon: number): string => {
   const when = new Date(budget.chargedAt ?? 0).toISOString()
@@ -266,7 +169,6 @@ const generate = (to: string, seed: string, ...more: ReadonlyArray<string>): Rea
 const sealed = ["--keys", at("keys.json")]
 
 const main = async (): Promise<void> => {
-  if (!existsSync(bin) || !existsSync(join(home, "packages/cli/dist"))) fault("Build first: npm run build")
   rmSync(folder, { recursive: true, force: true })
   for (const name of ["data", "jobs", "summaries"]) mkdirSync(at(name), { recursive: true })
   say(`Sotto: encrypted reports become a noised summary under a privacy budget. All files go to ${folder}`)
@@ -280,7 +182,7 @@ const main = async (): Promise<void> => {
     at("sotto.json"),
     `${JSON.stringify({ folder: ".", buckets: { data: "data", summaries: "summaries" } }, null, 2)}\n`
   )
-  addKeys(at("keys.json"), join(home, "test/fixtures/goldens/keys.json"))
+  addKeys(at("keys.json"), join(root, "test/fixtures/goldens/keys.json"))
   say("$ cat sotto.json")
   tell(readFileSync(at("sotto.json"), "utf8"))
   let server = await serve()
@@ -313,9 +215,9 @@ const main = async (): Promise<void> => {
   say("without debug mode, which a debug run leaves out. The sum is tiny, so this is a debug run: it shows it exactly.")
   say("createJob judges the age of reports by today; the native interface takes a time to judge by, and can wait:")
   const goldens = ["private-aggregation-1.0", "attribution-1.0", "attribution-0.1"].flatMap((set) =>
-    readdirSync(join(home, "test/fixtures/goldens", set))
+    readdirSync(join(root, "test/fixtures/goldens", set))
       .filter((name) => /^report_\d+\.json$/.test(name))
-      .map((name) => join(home, "test/fixtures/goldens", set, name))
+      .map((name) => join(root, "test/fixtures/goldens", set, name))
   )
   sotto(["reports", "pack", "--out", at("data/chrome.avro"), ...goldens], { quiet: true })
   sotto(generate("few", "few", "--count", "1", "--cleartext", "--campaigns", "1", "--regions", "1"), { quiet: true })
@@ -413,16 +315,4 @@ const main = async (): Promise<void> => {
   )
 }
 
-const endChildren = (): void => {
-  for (const child of children) child.kill("SIGKILL")
-}
-process.on("exit", endChildren)
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => process.exit(signal === "SIGINT" ? 130 : 143))
-}
-
-await main().catch((error: Error) => {
-  say(`\nThe demo failed: ${error.message}`)
-  endChildren()
-  process.exitCode = 1
-})
+await play(main)
