@@ -31,7 +31,14 @@ import {
   type UnitUse,
   type WrittenFile
 } from "@sotto/core/ports/Aggregator"
-import { type BlobInfo, type BlobRef, BlobStore } from "@sotto/core/ports/BlobStore"
+import {
+  type BlobDenied,
+  type BlobInfo,
+  type BlobNotFound,
+  type BlobRef,
+  BlobStore,
+  type BlobUnavailable
+} from "@sotto/core/ports/BlobStore"
 import { KeyDenied, KeyRing, KeyUnavailable } from "@sotto/core/ports/KeyRing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -220,7 +227,7 @@ export const layerAggregator = (options: AggregatorOptions = {}): Layer.Layer<Ag
           names._tag === "Single"
             ? [names.key, ...(debug ? [names.debugKey] : [])]
             : [shardName(names.prefix, 1, 1)].flatMap((name) => (debug ? [name, debugName(name)] : [name]))
-        for (const key of places) yield* blobs.probe({ bucket, key }).pipe(unwritable({ bucket, key }))
+        for (const key of places) yield* blobs.probe({ bucket, key }).pipe(Effect.mapError(notHere({ bucket, key })))
         const prepared: Prepared = { output, domainKeys: keys.rows }
         heldKeys.set(prepared, keys)
         return prepared
@@ -343,6 +350,17 @@ const unwritable =
   ({ bucket, key }: BlobRef) =>
   <A, R>(effect: Effect.Effect<A, { readonly message: string }, R>): Effect.Effect<A, OutputUnwritable, R> =>
     Effect.mapError(effect, ({ message }) => new OutputUnwritable({ bucket, key, message }))
+
+/** Before anything is paid for, a place that is refused is a mistake of the request, and is told at once. */
+const notHere =
+  ({ bucket, key }: BlobRef) =>
+  (error: BlobNotFound | BlobDenied | BlobUnavailable): OutputUnwritable =>
+    new OutputUnwritable({
+      bucket,
+      key,
+      ...(error._tag === "BlobUnavailable" ? {} : { mayPass: false }),
+      message: error.message
+    })
 
 const temporaryFolder = (parent: string): Effect.Effect<string, AggregatorCrashed, Scope.Scope> =>
   Effect.acquireRelease(

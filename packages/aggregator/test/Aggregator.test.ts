@@ -299,6 +299,12 @@ describe("what is prepared and released", () => {
     ])
   })
 
+  it("knows a place that is refused from one that is full", async () => {
+    const nowhere = { ...OUTPUT, bucket: "nowhere" }
+    const refused = await run(Aggregator.use((aggregator) => Effect.flip(aggregator.prepare(undefined, nowhere))))
+    expect(refused).toMatchObject({ _tag: "OutputUnwritable", mayPass: false })
+  })
+
   it("needs a place that can be written to, before and after", async () => {
     let broken = false
     const blobs = Layer.effect(
@@ -335,6 +341,7 @@ describe("what is prepared and released", () => {
     )
     for (const error of errors) {
       expect(error).toMatchObject({ _tag: "OutputUnwritable", key: "out/summary-1-of-1.avro", message: "disk full" })
+      expect(error).not.toHaveProperty("mayPass")
     }
   })
 

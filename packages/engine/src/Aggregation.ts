@@ -345,7 +345,7 @@ const budgetError = (error: { readonly _tag: string; readonly message: string })
  * What is cut, corrupt or another object than the one that was listed stays so.
  */
 const mayPass = (error: { readonly _tag: string; readonly mayPass?: boolean }): boolean =>
-  error._tag === "OutputUnwritable" || error._tag === "AggregatorCrashed" || error.mayPass === true
+  error.mayPass ?? (error._tag === "OutputUnwritable" || error._tag === "AggregatorCrashed")
 
 const sumFailed = (error: SumError): Outcome => {
   switch (error._tag) {

@@ -224,6 +224,11 @@ describe("aggregate", () => {
       { prepare: Effect.fail(new DomainUnreadable({ reason: "unreadable", message: "bad block" })) }
     ],
     ["a full disk", true, { prepare: Effect.fail(new OutputUnwritable(object)) }],
+    [
+      "an output place that is refused",
+      false,
+      { prepare: Effect.fail(new OutputUnwritable({ ...object, mayPass: false })) }
+    ],
     ["a crashed lane", true, { sum: Effect.fail(new AggregatorCrashed({ message: "lane 1 ended" })) }],
     ["a denied key", false, { sum: Effect.fail(new KeyDenied({ keyId: "k", message: "ask for it" })) }]
   ])("knows of %s whether it may pass: %s", async (_, retryable, fake) => {

@@ -180,6 +180,8 @@ export class DomainUnreadable extends Schema.TaggedError<DomainUnreadable>()("Do
 export class OutputUnwritable extends Schema.TaggedError<OutputUnwritable>()("OutputUnwritable", {
   bucket: Schema.String,
   key: Schema.String,
+  /** `false`: the place itself is refused, and will be at another time. */
+  mayPass: Schema.optionalKey(Schema.Boolean),
   message: Schema.String
 }) {}
 
