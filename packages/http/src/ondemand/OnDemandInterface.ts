@@ -37,11 +37,11 @@ import { readForm } from "./Form.ts"
 export interface OnDemandHttpOptions {
   /** How long a submission, and a link to its result, wait for the end of the job; 25 000 unless told. */
   readonly waitMs?: number
-  /** What links begin with, e.g. `https://jobs.example.com`; unless told, the address that the client used. */
+  /** What links begin with, e.g. `https://jobs.example.com` or `https://example.com/jobs`; unless told, the address that the client used. */
   readonly publicUrl?: string
 }
 
-/** Seconds behind which proxies and clients begin to give up are more than this. */
+/** Proxies and clients wait longer than this for an answer. */
 const WAIT_MS = 25_000
 
 /** How many jobs `latest` shows (spec: ondemand §6). */
@@ -113,7 +113,7 @@ const layerOnDemandJobs = ({ waitMs = WAIT_MS, publicUrl }: OnDemandHttpOptions)
           yield* waited(one)
           const file = yield* onDemand.result(one, which, 0)
           const link = yield* linkTo(one.tenant, file, file.name)
-          return respond(new URL(link, publicUrl ?? originOf(request)).href)
+          return respond(link.startsWith("/") ? `${publicUrl?.replace(/\/+$/, "") ?? originOf(request)}${link}` : link)
         }, answering)
 
       const change = (command: (one: OnDemandJobId, by: string) => ReturnType<typeof onDemand.erase>) =>
@@ -275,7 +275,7 @@ const timeOf = <Name extends "from" | "to">(
 /** Where the client found the server: hosts that mount it tell all of the address, a socket only its path. */
 const originOf = ({ originalUrl, headers }: HttpServerRequest): string => {
   const told = [originalUrl, `http://${headers["host"]}`]
-  return told.find((one) => URL.canParse(one)) ?? "http://localhost"
+  return new URL(told.find((one) => URL.canParse(one)) ?? "http://localhost").origin
 }
 
 /** RFC 8288, with the same filter. */

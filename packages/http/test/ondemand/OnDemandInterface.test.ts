@@ -364,10 +364,14 @@ describe("A link to a result", () => {
   it("begins with the address that the client used, or with the one that is told", async () => {
     const { server, link } = await linked()
     expect(link.startsWith(`${server.url}/v1/blobs/data_`)).toBe(true)
-    const behind = await open({ publicUrl: "https://jobs.example.com" })
-    const { data } = await read(await submit(behind))
-    const other = (await read(await behind.ask(`GET /api/v1/jobs/result-link/${data.id}`))).data
-    expect(other).toMatch(/^https:\/\/jobs\.example\.com\/v1\/blobs\/data_[0-9a-f]{8}\.csv\?token=/)
+    for (const publicUrl of ["https://jobs.example.com", "https://example.com/jobs/"]) {
+      const behind = await open({ publicUrl })
+      const { data } = await read(await submit(behind))
+      const other = (await read(await behind.ask(`GET /api/v1/jobs/result-link/${data.id}`))).data
+      expect(other).toMatch(
+        /^https:\/\/(jobs\.example\.com|example\.com\/jobs)\/v1\/blobs\/data_[0-9a-f]{8}\.csv\?token=/
+      )
+    }
   })
 
   it("is there whatever the client calls the server", async () => {
