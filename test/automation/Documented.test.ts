@@ -338,6 +338,26 @@ describe("The interface", () => {
     expect((await ask(`GET /jobs/${id}/events`)).body).toEqual(events)
   })
 
+  it("is the only one that automations are started and answered by", async () => {
+    const native = (line: string, body: object) => {
+      const [method = "", path = ""] = line.split(" ")
+      const headers = { authorization: basic(key), "content-type": "application/json" }
+      return fetch(`${house.url}/v1${path}`, { method, headers, body: JSON.stringify(body) })
+    }
+    const submitted = await native("POST /jobs", { kind: "automation", parameters: {} })
+    expect([submitted.status, await submitted.text()]).toEqual([
+      422,
+      expect.stringContaining("interface of automations")
+    ])
+    const id = await start()
+    await until(id, "awaitingInput")
+    for (const line of [`PUT /jobs/${id}/inputs/ingredientToAvoid`, `PUT /jobs/${id}/externals/x`]) {
+      const given = await native(line, { data: "Wilhelmina" })
+      expect([given.status, await given.text()]).toEqual([409, expect.stringContaining("interface of automations")])
+    }
+    expect((await ask(`GET /jobs/${id}`)).body.inputs).toEqual([])
+  })
+
   it("tells services and client, and lets pages of configured origins ask", async () => {
     const { body } = await ask("GET /services")
     expect(body.totalCount).toBe(services.length)

@@ -2,6 +2,7 @@
  * What a tenant may submit, by whichever interface: jobs about its own sites, in its own buckets, not too many at once.
  */
 import { type Parameters, parseParameters, type Reporter } from "@sotto/core/aggregation"
+import { isAutomationKind } from "@sotto/core/automation"
 import { isTerminal } from "@sotto/core/job"
 import { onDemandKind } from "@sotto/core/tabular"
 import { aggregationKind, Engine } from "@sotto/engine"
@@ -25,6 +26,7 @@ export const requireRoom = Effect.fnUntraced(function* ({ name, limits }: Tenant
 /** Fails unless the tenant may submit a job of this kind with these parameters, which are those that clients write. */
 export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: string, parameters: unknown) {
   if (kind === onDemandKind.name) return yield* Effect.fail(onlyWithFile)
+  if (isAutomationKind(kind)) return yield* Effect.fail(onlyByService)
   if (kind !== aggregationKind.name) return
   const read = aggregationKind.parameters.decode(parameters)
   // What cannot be read is refused by the kind, which says why.
@@ -39,6 +41,12 @@ export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: str
 
 /** Its parameters say where its file is and what was paid: they are the server's to write. */
 const onlyWithFile = problem("invalid-submission", "Submit it with its file, by POST /api/v1/jobs.")
+
+/** Its inputs are sealed with a key that its parameters name. */
+const onlyByService = problem(
+  "invalid-submission",
+  "Submit it by the interface of automations, which names its service."
+)
 
 /** What an aggregation names first that is not the tenant's, said in a sentence: a bucket, or whose reports it takes. */
 export const strangeIn = (

@@ -107,5 +107,9 @@ const kindNamed = (name: string) =>
 /** Inputs and 3-D Secure are waited for 15 minutes, the whole job for an hour (other systems A3). */
 export const automationKind = kindNamed("automation")
 
+/** Whether a kind is that of automations, inside or outside. */
+export const isAutomationKind = (kind: string): boolean =>
+  /^automation(-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/.test(kind)
+
 /** The same for a service whose scripts run outside: a kind of its own, so that only its own workers claim its jobs. */
 export const outsideKind = (serviceId: string) => kindNamed(`automation-${serviceId}`)

@@ -1,6 +1,7 @@
 /**
  * What a job waits for: inputs of clients, and what happens outside. Given once, never given back.
  */
+import { isAutomationKind } from "@sotto/core/automation"
 import { Engine, Journal } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -10,7 +11,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { apiOf } from "../ApiOf.ts"
 import { Caller, Guard, Operation } from "../Operation.ts"
-import { problemOf, problems } from "../Problem.ts"
+import { problem, problemOf, problems } from "../Problem.ts"
 import { EXAMPLE_ID, EXAMPLE_JOB } from "./Examples.ts"
 import { Anything, JobView, printTime, Time, viewOf } from "./JobView.ts"
 
@@ -95,6 +96,14 @@ export const layerInputsGroup = HttpApiBuilder.group(
       return viewOf(yield* Effect.mapError(engine.get(tenant, id), problemOf))
     })
 
+    /** What automations are given is sealed, and only their own interface has the key. */
+    const unsealed = Effect.fnUntraced(function* (tenant: string, id: string) {
+      const { row } = yield* Effect.mapError(journal.read(tenant, id), problemOf)
+      if (isAutomationKind(row.kind)) {
+        return yield* Effect.fail(problem("command-refused", "Give it by the interface of automations."))
+      }
+    })
+
     return handlers.handleAll({
       list: Effect.fnUntraced(function* ({ params }) {
         const { tenant } = yield* Caller
@@ -110,11 +119,13 @@ export const layerInputsGroup = HttpApiBuilder.group(
       }),
       give: Effect.fnUntraced(function* ({ params, payload }) {
         const { tenant } = yield* Caller
+        yield* unsealed(tenant.name, params.job)
         yield* Effect.mapError(engine.giveInput(tenant.name, params.job, params.input, payload.data), problemOf)
         return yield* shown(tenant.name, params.job)
       }),
       finishExternal: Effect.fnUntraced(function* ({ params, payload }) {
         const { tenant } = yield* Caller
+        yield* unsealed(tenant.name, params.job)
         yield* Effect.mapError(engine.finishExternal(tenant.name, params.job, params.external, payload.data), problemOf)
         return yield* shown(tenant.name, params.job)
       })
