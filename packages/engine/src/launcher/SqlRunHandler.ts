@@ -56,17 +56,25 @@ interface Ending {
 /** A driver that only works is silent; this often it says that it is still there. */
 const HEARTBEAT = "1 minute"
 
+/** Of a log so many events at once; what is behind them is followed. */
+const MOST_EVENTS = 1_000
+
 /** Of the runs that wait, so many are spoken for. */
 const MOST_WAITING = 1_000
 
 const drive = Effect.fnUntraced(function* (options: SqlRunOptions, job: Run) {
   const { jobId } = job.parameters
   const first = yield* tell(options, job, "starting")
-  const ending = yield* isOver(first) ? Effect.succeed(first) : Effect.raceFirst(work(options, job), stopped(job))
+  const past = yield* eventsOf(job)
+  // Who was told to cancel and was lost since has not been told otherwise.
+  const ending = yield* isOver(first) || past.some(({ state }) => isOver(state))
+    ? Effect.succeed(first)
+    : Effect.raceFirst(work(options, job), stopped(job, past.at(-1)?.seq ?? 0))
   const endTime = launcherTime(yield* Clock.currentTimeMillis)
   if (typeof ending === "string") {
-    if (ending === "Cancelling") yield* tell(options, job, "cancelled", { endTime })
-    return yield* job.skip(ending === "Cancelling" ? "The run was cancelled." : `The run ${jobId} is over already.`)
+    if (isTerminal(ending)) return yield* job.skip(`The run ${jobId} is over already.`)
+    yield* tell(options, job, "cancelled", { endTime })
+    return yield* job.skip("The run was cancelled.")
   }
   const { state, result, failure } = ending
   const now = yield* tell(options, job, state, { endTime, result }, failure)
@@ -78,15 +86,20 @@ const drive = Effect.fnUntraced(function* (options: SqlRunOptions, job: Run) {
 
 const isOver = (state: JobState): boolean => state === "Cancelling" || isTerminal(state)
 
-/** Where the run is by now, if somebody else moved it there: to stop. */
-const stopped = ({ tenant, parameters: { jobId } }: Run) =>
-  Effect.gen(function* () {
-    const engine = yield* Engine
-    const changes = engine.follow(tenant, jobId, 0).pipe(Stream.filter(({ state }) => isOver(state)))
-    yield* Effect.orDie(asWorker(Stream.runHead(changes)))
-    const { job } = yield* Effect.orDie(asWorker(engine.get(tenant, jobId)))
-    return job.state
-  })
+/** What happened to the run before this driver began. */
+const eventsOf = Effect.fnUntraced(function* ({ tenant, parameters: { jobId } }: Run) {
+  const engine = yield* Engine
+  return yield* Effect.orDie(asWorker(engine.events(tenant, jobId, 0, MOST_EVENTS)))
+})
+
+/** Waits until somebody else ends the run or wants it cancelled, and answers where it is then. */
+const stopped = Effect.fnUntraced(function* ({ tenant, parameters: { jobId } }: Run, after: number) {
+  const engine = yield* Engine
+  const changes = engine.follow(tenant, jobId, after).pipe(Stream.filter(({ state }) => isOver(state)))
+  yield* Effect.orDie(asWorker(Stream.runHead(changes)))
+  const { job } = yield* Effect.orDie(asWorker(engine.get(tenant, jobId)))
+  return job.state
+})
 
 /** Reports, and answers where the run is then: where it was, if the report came too late. */
 const tell = Effect.fnUntraced(function* (

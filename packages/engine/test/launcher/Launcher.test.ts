@@ -313,6 +313,26 @@ describe("Launcher", () => {
       })
     ))
 
+  it("remembers the wish to cancel a run that was lost since", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        yield* put(ports, SIGNALS)
+        const here = yield* launching(ports, undefined)
+        const lost = yield* launching(ports, script({ run: Effect.never }))
+        const { jobId } = yield* here.launcher.launch(TENANT, CLICKS)
+        yield* pass(5)
+        yield* lost.kill
+        expect((yield* here.launcher.cancel(TENANT, jobId, "me")).state).toBe("cancelling")
+        for (let n = 0; n < 11; n++) yield* TestClock.adjust("1 minute")
+        expect((yield* here.launcher.status(TENANT, jobId)).state).toBe("unknown")
+        const told = script()
+        yield* launching(ports, told)
+        yield* pass(20)
+        expect((yield* here.launcher.status(TENANT, jobId)).state).toBe("cancelled")
+        expect(told.written).toBe(0)
+      })
+    ))
+
   it("cancels a run that nobody drives yet at once", () =>
     play((ports) =>
       Effect.gen(function* () {
