@@ -53,7 +53,7 @@ export interface Refused {
   readonly reason?: string
 }
 
-export const refusalOf = ({ _tag, message, messages, reason }: Refused): CallError => {
+const refusalOf = ({ _tag, message, messages, reason }: Refused): CallError => {
   // The first input with a key stays (other systems A3).
   if (_tag === "CommandRefused" && reason === "not inputKnown") return callError("RecordNotUniqueError", TWICE)
   const name = NAMES[_tag]
