@@ -16,7 +16,18 @@ import * as Stream from "effect/Stream"
 import type { BigIntStats } from "node:fs"
 import * as fs from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
-import { GONE, absent, changed, codeOf, denied, named, taken, troubleOf, type Trouble } from "./internal/Trouble.ts"
+import {
+  GONE,
+  absent,
+  changed,
+  codeOf,
+  denied,
+  named,
+  nameOf,
+  taken,
+  troubleOf,
+  type Trouble
+} from "./internal/Trouble.ts"
 import { isPartial, partialName, sweepPartials } from "./internal/Partial.ts"
 
 const CHUNK_BYTES = 262_144
@@ -57,12 +68,15 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
   const insideOf = async (ref: BlobRef, path: string): Promise<string> => {
     const [root, real] = await Promise.all([fs.realpath(rootOf(ref.bucket)), fs.realpath(path)])
     if (real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)) return real
-    throw denied(ref, `${path} leads out of the bucket, to ${real}; make a bucket of that folder instead`)
+    throw denied(
+      ref,
+      `${nameOf(ref)} leads out of the bucket by a symbolic link; make a bucket of where it leads instead`
+    )
   }
 
   const infoOf = async (ref: BlobRef, path: string): Promise<BlobInfo> => {
     const stat = await fs.stat(path, { bigint: true })
-    if (!stat.isFile()) throw absent(ref, `${path} is not a file`)
+    if (!stat.isFile()) throw absent(ref, `${nameOf(ref)} is not a file`)
     return { ...named(ref), size: Number(stat.size), etag: etagOf(stat) }
   }
 
@@ -84,7 +98,7 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
     const real = await ifPresent(insideOf(here, path))
     const names = real === undefined ? undefined : await ifPresent(fs.readdir(real, { withFileTypes: true }))
     if (real === undefined || names === undefined) return
-    if (above.includes(real)) throw denied(here, `${path} leads back to a folder above it; remove that link`)
+    if (above.includes(real)) throw denied(here, `${nameOf(here)} leads back to a folder above it; remove that link`)
     const children: Array<{ readonly key: string; readonly folder: boolean }> = []
     for (const entry of names) {
       const key = folder + entry.name
@@ -95,10 +109,9 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
       )
         continue
       if (entry.name.includes("\ufffd") && !(await exists(join(real, entry.name))))
-        throw denied({ bucket, key }, `a name in ${path} is not UTF-8; rename that file`)
+        throw denied({ bucket, key }, `a name in ${nameOf(here)} is not UTF-8; rename that file`)
       const type = entry.isSymbolicLink() ? await ifPresent(fs.stat(join(real, entry.name))) : entry
-      if (type === undefined)
-        throw denied({ bucket, key }, `${join(path, entry.name)} links to nothing; remove that link`)
+      if (type === undefined) throw denied({ bucket, key }, `${bucket}/${key} links to nothing; remove that link`)
       if (type.isDirectory()) children.push({ key: folderKey, folder: true })
       else if (type.isFile() && key.startsWith(prefix)) children.push({ key, folder: false })
     }
@@ -117,7 +130,7 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
 
   async function* chunks(ref: BlobRef, { offset = 0, length, ifMatch }: ReadOptions): AsyncGenerator<Uint8Array> {
     const path = await insideOf(ref, pathOf(ref))
-    if (!(await fs.stat(path)).isFile()) throw absent(ref, `${path} is not a file`)
+    if (!(await fs.stat(path)).isFile()) throw absent(ref, `${nameOf(ref)} is not a file`)
     const file = await fs.open(path, "r")
     try {
       const stat = await file.stat({ bigint: true })
@@ -147,7 +160,7 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
       const folder = await insideOf(ref, dirname(path))
       const target = join(folder, basename(path))
       if ((await ifPresent(fs.lstat(target)))?.isFile() === false)
-        throw denied(ref, `${target} is not a plain file; choose another key`)
+        throw denied(ref, `${nameOf(ref)} is not a plain file; choose another key`)
       if (!swept.has(folder)) {
         swept.add(folder)
         await sweepPartials(folder)
@@ -158,7 +171,7 @@ const makeFsBlobStore = (roots: ReadonlyMap<string, string>): BlobStore["Service
       await removeFolders(made)
       // A failed write beside us may have taken back a folder that we found.
       if (codeOf(error) === "ENOENT" && attempt < 5) return openPartial(ref, attempt + 1)
-      throw codeOf(error) === "ENOTDIR" ? denied(ref, `a part of ${path} is a file; choose another key`) : error
+      throw codeOf(error) === "ENOTDIR" ? denied(ref, `a part of ${nameOf(ref)} is a file; choose another key`) : error
     }
   }
 

@@ -78,7 +78,10 @@ describe("BlobStore on files", () => {
     fs.symlinkSync(outside, join(root, "folder-link"))
     fs.symlinkSync(join(root, "plain"), join(root, "inside-link"))
     for (const key of ["file-link", "folder-link/secret"]) {
-      const denied = expect.objectContaining({ _tag: "BlobDenied", message: expect.stringContaining("leads out") })
+      const denied = expect.objectContaining({
+        _tag: "BlobDenied",
+        message: expect.stringMatching(new RegExp(`^[^/]+/${key} leads out of the bucket by a symbolic link`))
+      })
       expect(await over(root, (store) => Effect.flip(store.stat(ref(key))))).toEqual(denied)
       expect(await over(root, (store) => Effect.flip(Stream.runCollect(store.read(ref(key)))))).toEqual(denied)
       expect(await over(root, (store) => Effect.flip(store.localPath(ref(key))))).toEqual(denied)
@@ -223,9 +226,10 @@ describe("BlobStore on files", () => {
     ["ENAMETOOLONG", "BlobDenied", "choose a shorter one"],
     ["ENOENT", "BlobNotFound", "there is no"]
   ])("makes %s a %s: %s", (code, tag, message) => {
-    const error = Object.assign(new Error(code), { code, path: "/data/a" })
+    const error = Object.assign(new Error(`${code}: it went wrong, open '/data/a'`), { code, path: "/data/a" })
     expect(troubleOf(ref("a"), error)).toMatchObject({ _tag: tag, message: expect.stringContaining(message) })
-    expect(troubleOf(ref("a"), error).message).toContain("/data/a")
+    // Who names buckets is not told where they lie.
+    expect(troubleOf(ref("a"), error).message).not.toContain("/data")
   })
 
   it("does not take a device for an object", async () => {

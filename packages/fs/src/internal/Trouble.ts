@@ -10,12 +10,15 @@ import {
 export type Trouble = BlobNotFound | BlobExists | BlobChanged | BlobDenied | BlobUnavailable
 
 export const named = ({ bucket, key }: BlobRef): BlobRef => ({ bucket, key })
+/** An object as its users call it. Where its bucket lies is nobody's business who only names buckets. */
+export const nameOf = ({ bucket, key }: BlobRef): string => (key === "" ? bucket : `${bucket}/${key}`)
+
 export const denied = (ref: BlobRef, message: string) => new BlobDenied({ ...named(ref), message })
 export const absent = (ref: BlobRef, message: string) => new BlobNotFound({ ...named(ref), message })
 export const taken = (ref: BlobRef) =>
-  new BlobExists({ ...named(ref), message: `${ref.bucket}/${ref.key} exists already; it was left as it is` })
+  new BlobExists({ ...named(ref), message: `${nameOf(ref)} exists already; it was left as it is` })
 export const changed = (ref: BlobRef) =>
-  new BlobChanged({ ...named(ref), message: `${ref.bucket}/${ref.key} has changed since it was listed` })
+  new BlobChanged({ ...named(ref), message: `${nameOf(ref)} has changed since it was listed` })
 
 export const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | null)?.code
 
@@ -42,14 +45,16 @@ export const troubleOf = (ref: BlobRef, error: unknown): Trouble => {
   )
     return error
   const code = String(codeOf(error))
-  const path = (error as { readonly path?: unknown }).path
-  const place = typeof path === "string" ? path : `${ref.bucket}/${ref.key}`
+  const place = nameOf(ref)
   if (GONE.has(code)) return absent(ref, `there is no ${place}`)
   const advice = ADVICE[code]
   if (advice !== undefined) return denied(ref, `${place}: ${advice}`)
   const message =
     code === "ENOSPC" || code === "EDQUOT"
       ? `${place}: the disk is full; free some space and try again`
-      : `${place}: ${error instanceof Error ? error.message : String(error)}; try again`
+      : `${place}: ${error instanceof Error ? withoutPaths(error.message) : String(error)}; try again`
   return new BlobUnavailable({ ...named(ref), message })
 }
+
+/** `EIO: i/o error, open '/data/x'` without what it was opened as. */
+const withoutPaths = (message: string): string => message.replace(/(?:, \w+)? '[^']*'(?: -> '[^']*')?/g, "")
