@@ -71,7 +71,7 @@ describe("the page on asking a server", () => {
         return jobs.length
       }
       try {
-        const shell = spawn(bash, ["-uo", "pipefail"], {
+        const shell = spawn(bash, ["--norc", "-uo", "pipefail"], {
           cwd: folder,
           env: { ...process.env, SOTTO: server.url, KEY: keyOf("acme") },
           stdio: ["pipe", "ignore", "pipe"]

@@ -47,7 +47,7 @@ describe("the page on running a server", () => {
       const port = String(await freePort())
       const [serve = "", ...rest] = blocks("sh").map((block) => block.replaceAll("8787", port))
       expect(serve).toBe("npx sotto serve")
-      const server = spawn(bash, ["-c", `exec ${serve} --port ${port}`], {
+      const server = spawn(bash, ["--norc", "-c", `exec ${serve} --port ${port}`], {
         cwd: folder,
         env,
         stdio: ["ignore", "ignore", "pipe"]
@@ -57,7 +57,7 @@ describe("the page on running a server", () => {
       server.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()))
       const run = (script: string) =>
         new Promise<string>((resolve, reject) => {
-          const child = spawn(bash, ["-euo", "pipefail", "-c", script], { cwd: folder, env })
+          const child = spawn(bash, ["--norc", "-euo", "pipefail", "-c", script], { cwd: folder, env })
           let text = ""
           for (const stream of [child.stdout, child.stderr])
             stream.on("data", (chunk: Buffer) => (text += chunk.toString()))

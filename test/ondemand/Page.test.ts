@@ -56,7 +56,7 @@ describe("the page on models", () => {
     "shows commands that work, and what they answer",
     async ({ bash }) => {
       const script = blocks("sh").join("\n").replaceAll("http://127.0.0.1:8787", server.url)
-      const said = await run(bash, ["-euo", "pipefail", "-c", script])
+      const said = await run(bash, ["--norc", "-euo", "pipefail", "-c", script])
       const answer = said.slice(0, said.lastIndexOf("}") + 1)
       const [, shown = ""] = blocks("json")
       const shape = (text: string) => {
