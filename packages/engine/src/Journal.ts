@@ -55,7 +55,8 @@ export interface Slots {
 // A store that is busy or out of reach may be back in a moment; a full or damaged one needs somebody to look after it.
 const mayPass = ({ because }: JobStoreUnavailable): boolean => because === "busy" || because === "io"
 
-const pace = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
+/** How soon a store that does not answer is asked again. */
+export const pace = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
 
 /** Clients wait about five seconds for a store that does not answer. */
 export const asClient = <A, E, R>(effect: Effect.Effect<A, E | JobStoreUnavailable, R>) =>

@@ -30,7 +30,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { Engine } from "../Engine.ts"
 import { handle, type JobContext, JobFailed, type KindHandler } from "../Handler.ts"
-import { asWorker } from "../Journal.ts"
+import { asWorker, pace } from "../Journal.ts"
 import { aggregateBySql, type CollectionsPlace, type SqlAggregationResult, type SqlStage } from "./SqlAggregation.ts"
 import { raiseWatermark, readWatermark } from "./Watermark.ts"
 
@@ -177,7 +177,7 @@ const heartbeat = Effect.fnUntraced(function* (options: SqlRunOptions, job: Run,
 
 /** Workers wait for a store for as long as they have their lease. */
 const patiently = <A, R>(effect: Effect.Effect<A, RecordsUnavailable, R>): Effect.Effect<A, never, R> =>
-  Effect.orDie(Effect.retry(effect, Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])))
+  Effect.orDie(Effect.retry(effect, pace))
 
 /** The members are those of the vendor's driver (other systems A2); `reason` is ours. */
 const endingOf = (
