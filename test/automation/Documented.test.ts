@@ -358,6 +358,30 @@ describe("The interface", () => {
     expect((await ask(`GET /jobs/${id}`)).body.inputs).toEqual([])
   })
 
+  it("gives access tokens for keys only, so that none lives on without one", async () => {
+    const token = async (id: string, secret: string) => {
+      const form = { grant_type: "client_credentials", client_id: id, client_secret: secret }
+      const answer = await fetch(`${house.url}/automation/oauth2/token`, {
+        method: "POST",
+        body: new URLSearchParams(form)
+      })
+      return { status: answer.status, body: (await answer.json()) as Any }
+    }
+    const [, id = "", secret = ""] = key.split("_")
+    const { body } = await token(id, secret)
+    expect(body).toEqual({ access_token: expect.any(String), token_type: "Bearer", expires_in: 3_600 })
+    const as = { authorization: `Bearer ${body.access_token}` }
+    expect((await ask("GET /client", undefined, as)).body.name).toBe("acme")
+    for (const [user, password] of [
+      [body.access_token, ""],
+      [body.access_token, "undefined"],
+      [id, "0".repeat(64)],
+      [key, ""]
+    ]) {
+      expect(await token(user, password)).toEqual({ status: 401, body: { error: "invalid_client" } })
+    }
+  })
+
   it("tells services and client, and lets pages of configured origins ask", async () => {
     const { body } = await ask("GET /services")
     expect(body.totalCount).toBe(services.length)

@@ -101,7 +101,10 @@ export const automationVault = (prefix: Prefix) => {
           Effect.gen(function* () {
             const form = new URLSearchParams(yield* Effect.orDie(request.text))
             if (form.get("grant_type") !== "client_credentials") return oauthError("unsupported_grant_type", 400)
-            const pair = `${form.get("client_id") ?? ""}:${form.get("client_secret") ?? ""}`
+            const [id = "", secret = ""] = [form.get("client_id") ?? "", form.get("client_secret") ?? ""]
+            // Without a secret the user of Basic may be a token, which would get itself another before it is over.
+            if (secret === "" || secret === "undefined") return oauthError("invalid_client", 401)
+            const pair = `${id}:${secret}`
             const now = yield* Clock.currentTimeMillis
             const shown = Redacted.make(`Basic ${Buffer.from(pair).toString("base64")}`)
             const until = now + ACCESS_SECONDS * 1_000
