@@ -11,6 +11,7 @@ export {
   inputRule,
   type InsideService,
   type OutsideService,
+  serviceFaults,
   type Script,
   ScriptFailed,
   type ScriptJob
