@@ -21,11 +21,13 @@ const get = async <A>(url: string): Promise<A> => {
 }
 
 /** Sends a file as the body of a request. */
-const post = async <A>(url: string, file: string): Promise<A> => {
-  say(`$ curl ${/[?&]/.test(url) ? `'${url}'` : url} --json @${file}`)
+const send = (url: string, file: string): Promise<Response> => {
+  say(`$ curl ${url} --json @${file}`)
   const headers = { "content-type": "application/json" }
-  return json<A>(await fetch(url, { method: "POST", headers, body: readFileSync(at(file)) }))
+  return fetch(url, { method: "POST", headers, body: readFileSync(at(file)) })
 }
+
+const post = async <A>(url: string, file: string): Promise<A> => json<A>(await send(url, file))
 
 /** Asks again, quietly and ten times a second, until what is answered is what was waited for. */
 const until = async <A>(url: string, isThere: (answer: A) => boolean): Promise<A> => {
@@ -47,16 +49,15 @@ const layOut = (): void => {
   tell(readFileSync(at("sotto.json"), "utf8"))
 }
 
+interface AggregationJob {
+  readonly job_status: string
+  readonly result_info?: { readonly return_code: string; readonly return_message: string }
+}
+
 /** Reports in, a noised summary out. */
 const aggregation = async (url: string): Promise<void> => {
-  sotto(
-    ["reports", "generate", "--count", "300", "--campaigns", "3", "--regions", "4", "--keys", at("keys.json")].concat([
-      "--seed",
-      "kinds",
-      "--out",
-      at("made")
-    ])
-  )
+  const size = ["--count", "300", "--campaigns", "3", "--regions", "4"]
+  sotto(["reports", "generate", ...size, "--seed", "kinds", "--keys", at("keys.json"), "--out", at("made")])
   copyFileSync(at("made/reports.avro"), at("reports/reports.avro"))
   copyFileSync(at("made/domain.avro"), at("domains/domain.avro"))
   write("aggregation.json", {
@@ -71,21 +72,21 @@ const aggregation = async (url: string): Promise<void> => {
       output_domain_blob_prefix: "domain.avro"
     }
   })
-  say(`$ curl ${url}/v1alpha/createJob --json @aggregation.json`)
-  const headers = { "content-type": "application/json" }
-  const body = readFileSync(at("aggregation.json"))
-  const created = await fetch(`${url}/v1alpha/createJob`, { method: "POST", headers, body })
+  const created = await send(`${url}/v1alpha/createJob`, "aggregation.json")
   tell(created.status === 202 ? "202 Accepted" : fault(`${created.status}: ${await created.text()}`))
-  interface AggregationJob {
-    readonly job_status: string
-    readonly result_info?: { readonly return_code: string; readonly return_message: string }
-  }
   const job = `${url}/v1alpha/getJob?job_request_id=kinds`
   await until<AggregationJob>(job, ({ job_status }) => job_status === "FINISHED")
   const { job_status, result_info } = await get<AggregationJob>(job)
   tell(`${job_status} ${result_info?.return_code}`)
   if (result_info?.return_code !== "SUCCESS") fault(result_info?.return_message ?? "no result_info")
   sotto(["show", at("output/kinds-1-of-1.avro"), "--sort", "metric", "--limit", "3", "--truth", at("made/truth.json")])
+}
+
+interface OnDemandJob {
+  readonly data: {
+    readonly id: string
+    readonly status: string
+  }
 }
 
 /** A table in, a table out, paid by groups of records. */
@@ -99,16 +100,7 @@ const onDemand = async (url: string): Promise<void> => {
   const form = new FormData()
   form.set("data", data)
   form.set("file", new Blob([table]), "sides.csv")
-  interface Answered {
-    readonly data: {
-      readonly id: string
-      readonly status: string
-      readonly recordCount: number
-      readonly recordGroupCount: number
-      readonly billedUsage: number
-    }
-  }
-  const { data: job } = await json<Answered>(await fetch(`${url}/api/v1/jobs`, { method: "POST", body: form }))
+  const { data: job } = await json<OnDemandJob>(await fetch(`${url}/api/v1/jobs`, { method: "POST", body: form }))
   tell(JSON.stringify(job, null, 2))
   if (job.status !== "success") fault(`the job ended with ${job.status}`)
   const { data: link } = await get<{ readonly data: string }>(`${url}/api/v1/jobs/result-link/${job.id}`)
@@ -130,7 +122,7 @@ const isOver = ({ state }: Run): boolean => ["finished", "error", "cancelled", "
 
 const SIGNALS = 500
 
-/** Searches of a shop and what followed them, in the three months before `until`. */
+/** Searches of a shop and what followed them, in the three months before `end`. */
 const signalsUntil = (end: number): string =>
   Array.from({ length: SIGNALS }, (_, i) => {
     const search = { fusion_query_id: `s${i - (i % 5)}`, query: ["shoe", "hat", "red shoe"][Math.floor(i / 5) % 3] }
@@ -185,6 +177,14 @@ interface Automation {
   readonly awaitingInputKey: string | null
 }
 
+interface Menu {
+  readonly data: ReadonlyArray<{ readonly title: string; readonly ingredients: string }>
+}
+
+interface Events {
+  readonly data: ReadonlyArray<{ readonly name: string; readonly key?: string | null }>
+}
+
 /** A script that stops to ask. */
 const automation = async (url: string): Promise<void> => {
   write("automation.json", { serviceId: "bd80b73a-af55-4087-a5d4-91f6c8619948", category: "test", input: {} })
@@ -201,16 +201,14 @@ const automation = async (url: string): Promise<void> => {
   await post(`${job}/inputs`, "input.json")
   const { state } = await until<Automation>(job, (one) => ["success", "fail"].includes(one.state))
   if (state !== "success") fault(`the automation ended with ${state}`)
-  interface Menu {
-    readonly data: ReadonlyArray<{ readonly title: string; readonly ingredients: string }>
-  }
   const menu = await get<Menu>(`${job}/outputs/menu`)
   tell(menu.data.map(({ title, ingredients: of }) => `${title}: ${of}`).join("\n"))
-  interface Events {
-    readonly data: ReadonlyArray<{ readonly name: string; readonly key?: string | null }>
-  }
   const events = await get<Events>(`${job}/events`)
   tell(events.data.map(({ name, key }) => `${name}${key ? ` ${key}` : ""}`).join("\n"))
+}
+
+interface Listed {
+  readonly jobs: ReadonlyArray<{ readonly kind: string; readonly state: string; readonly id: string }>
 }
 
 const main = async (): Promise<void> => {
@@ -236,9 +234,6 @@ const main = async (): Promise<void> => {
   await automation(url)
 
   chapter("One store: the native interface sees them all")
-  interface Listed {
-    readonly jobs: ReadonlyArray<{ readonly kind: string; readonly state: string; readonly id: string }>
-  }
   const { jobs } = await get<Listed>(`${url}/v1/jobs`)
   tell(jobs.map((job) => `${job.kind.padEnd(12)} ${job.state.padEnd(10)} ${job.id}`).join("\n"))
   if (jobs.some((job) => job.state !== "Succeeded")) fault("a job is not well")
