@@ -24,12 +24,13 @@ export class Tokens extends Context.Service<
       readonly until: number
     }): Effect.Effect<Redacted.Redacted, AccessUnavailable>
 
-    /** A token that may do what `name` of the tenant may, before `until`: to be sent as bearer (RFC 6749 §4.4). */
-    accessToken(grant: {
-      readonly tenant: string
-      readonly name: string
-      readonly until: number
-    }): Effect.Effect<Redacted.Redacted, AccessUnavailable>
+    /**
+     * A token that may do what the API key it was got with may, before `until`, and is paid for by it: to be sent as bearer
+     * (RFC 6749 §4.4).
+     */
+    accessToken(
+      grant: Pick<Principal, "tenant" | "name" | "keyId" | "model"> & { readonly until: number }
+    ): Effect.Effect<Redacted.Redacted, AccessUnavailable>
 
     /** A token that reads one object before `until`: to be sent as the query parameter `token`. */
     linkToken(grant: {
@@ -60,7 +61,8 @@ export const layerTokens: Layer.Layer<Tokens, never, Records | Entropy> = Layer.
       )
     return Tokens.of({
       jobToken: ({ tenant, id, until }) => sign("job", { about: [tenant, id], until }),
-      accessToken: ({ tenant, name, until }) => sign("access", { about: [tenant, name], until }),
+      accessToken: ({ tenant, name, keyId = "", model = "", until }) =>
+        sign("access", { about: [tenant, name, keyId, model], until }),
       linkToken: ({ tenant, ref: { bucket, key }, until }) => sign("link", { about: [tenant, bucket, key], until }),
       read: (purpose, token, now) =>
         serverKeys().pipe(
@@ -76,8 +78,12 @@ export const layerTokens: Layer.Layer<Tokens, never, Records | Entropy> = Layer.
 )
 
 const principalOf = (purpose: TokenPurpose, { about, until }: Claims): Principal => {
-  const [tenant = "", first = "", second = ""] = about
-  if (purpose === "access") return { tenant, name: first, scope: { _tag: "All" } }
+  const [tenant = "", first = "", second = "", third = ""] = about
+  if (purpose === "access") {
+    const payer = second === "" ? {} : { keyId: second }
+    const model = third === "" ? {} : { model: third }
+    return { tenant, name: first, ...payer, ...model, scope: { _tag: "All" } }
+  }
   const scope: Scope =
     purpose === "job" ? { _tag: "Job", id: first, until } : { _tag: "Blob", ref: { bucket: first, key: second }, until }
   return { tenant, name: purpose === "job" ? `token of job ${first}` : `link to ${first}/${second}`, scope }

@@ -55,6 +55,22 @@ describe("A token of the server", () => {
       { numRuns: 30 }
     ))
 
+  it.each([{}, { keyId: "0011223344556677" }, { keyId: "0011223344556677", model: "pythagoras" }])(
+    "that is got with an API key is bound to payer and model as that is: %o",
+    (bound) =>
+      play(
+        using((tokens) =>
+          Effect.gen(function* () {
+            const token = yield* tokens.accessToken({ tenant: "acme", name: "ci", ...bound, until: START + 10 })
+            const principal = yield* tokens.read("access", token, START)
+            expect(principal).toEqual({ tenant: "acme", name: "ci", ...bound, scope: { _tag: "All" } })
+            expect(yield* tokens.read("access", token, START + 10)).toBeUndefined()
+            expect(yield* tokens.read("job", token, START)).toBeUndefined()
+          })
+        )
+      )
+  )
+
   it("outlives a rotation for as long as was said", () =>
     play(
       using((tokens) =>
