@@ -4,6 +4,7 @@
 import { type Parameters, parseParameters, type Reporter } from "@sotto/core/aggregation"
 import { isAutomationKind } from "@sotto/core/automation"
 import { isTerminal } from "@sotto/core/job"
+import { sqlRunKind } from "@sotto/core/launcher"
 import { onDemandKind } from "@sotto/core/tabular"
 import { aggregationKind, Engine } from "@sotto/engine"
 import * as Effect from "effect/Effect"
@@ -27,6 +28,7 @@ export const requireRoom = Effect.fnUntraced(function* ({ name, limits }: Tenant
 export const requireOwn = Effect.fnUntraced(function* (tenant: Tenant, kind: string, parameters: unknown) {
   if (kind === onDemandKind.name) return yield* Effect.fail(onlyWithFile)
   if (isAutomationKind(kind)) return yield* Effect.fail(onlyByService)
+  if (kind === sqlRunKind.name) return yield* Effect.fail(onlyByLaunch)
   if (kind !== aggregationKind.name) return
   const read = aggregationKind.parameters.decode(parameters)
   // What cannot be read is refused by the kind, which says why.
@@ -63,3 +65,9 @@ export const strangeIn = (
 
 const whose = (reporter: Reporter): string =>
   reporter._tag === "Site" ? reporter.reportingSite : reporter.attributionReportTo
+
+/** It follows other runs of its configuration by a key that the launch sets, and drives the run that the launch made. */
+const onlyByLaunch = problem(
+  "invalid-submission",
+  "Launch the configuration by POST /job-launcher/launcher, which makes this job."
+)

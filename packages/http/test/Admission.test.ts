@@ -1,3 +1,4 @@
+import { sqlRunKind } from "@sotto/core/launcher"
 import { aggregationKind } from "@sotto/engine"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
@@ -22,7 +23,7 @@ const aggregation = (more: { readonly site?: string; readonly bucket?: string; r
 const asked = (body: unknown, query = "") =>
   Effect.gen(function* () {
     const tenants = [tenantOf("acme", { sites: ["https://shop.example"], buckets: ["data"] })]
-    const { ask } = yield* serve({ tenants, kinds: [aggregationKind] }).pipe(
+    const { ask } = yield* serve({ tenants, kinds: [aggregationKind, sqlRunKind] }).pipe(
       Effect.provideService(AggregationRules, {
         siteOf: (origin) => (origin.endsWith(".shop.example") ? "https://shop.example" : undefined),
         domainOptional: false
@@ -44,6 +45,14 @@ describe("Admission", () => {
         const origin = { ...jobParameters, attribution_report_to: "https://ads.shop.example" }
         const body = { ...aggregation(), parameters: { ...aggregation().parameters, jobParameters: origin } }
         expect(yield* asked(body)).toEqual([202, "Queued"])
+      })
+    ))
+
+  it("leaves drivers of runs to the launcher, which lets one follow another", () =>
+    play(() =>
+      Effect.gen(function* () {
+        const parameters = { jobId: "abcdefghijkl", jobConfig: { id: "clicks" }, launchedAt: 0 }
+        expect(yield* asked({ kind: "sql-run", parameters })).toEqual([422, "urn:sotto:problem:invalid-submission"])
       })
     ))
 
