@@ -2,18 +2,19 @@
  * The server over an engine that a host opened with Promises, as a function from requests to responses.
  */
 import type { EngineServices, HasServices } from "@sotto/engine"
-import { OnDemand, SERVICES } from "@sotto/engine"
+import { Automations, OnDemand, type OutsideWork, SERVICES } from "@sotto/engine"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { AccessUnavailable, Unauthenticated } from "./access/Authentication.ts"
+import { AccessUnavailable, type Authentication, Unauthenticated } from "./access/Authentication.ts"
 import { layerApiKeys, layerHostAuthentication } from "./access/OwnAuthentication.ts"
 import type { Principal } from "./access/Principal.ts"
 import { layerTenants, type Tenant } from "./access/Tenants.ts"
 import { layerTokens } from "./access/Tokens.ts"
 import { AggregationRules } from "./AggregationRules.ts"
+import { type AutomationInterfaceOptions, automationInterface } from "./automation/AutomationInterface.ts"
 import { type OnDemandHttpOptions, onDemandInterface } from "./ondemand/OnDemandInterface.ts"
 import { type HttpOptions, layerHttp, toWebHandler, type WebHandler } from "./Http.ts"
 
@@ -36,6 +37,8 @@ export interface MountOptions extends HttpOptions {
   readonly aggregations?: Partial<AggregationRules>
   /** On-demand jobs, which are offered if the engine has models. */
   readonly models?: OnDemandHttpOptions
+  /** Automations, which are offered if the engine has services. */
+  readonly automations?: AutomationInterfaceOptions
 }
 
 /** An engine such as `createEngine` of `sotto` opens. */
@@ -45,10 +48,17 @@ interface Carrier {
 
 /** Dispose of the handler before the engine is closed. */
 export const mount = (engine: Carrier, options: MountOptions = {}): WebHandler => {
-  const { authenticate, tenants, aggregations, models, ...http } = options
-  const services = (engine as HasServices)[SERVICES] as Context.Context<EngineServices | OnDemand>
-  const offered = Context.getOption(services, OnDemand)
-  const interfaces = Option.isSome(offered) && offered.value.models.length > 0 ? [onDemandInterface(models)] : []
+  const { authenticate, tenants, aggregations, models, automations, ...http } = options
+  type Offered = OnDemand | Automations | OutsideWork
+  const services = (engine as HasServices)[SERVICES] as Context.Context<EngineServices | Offered>
+  const has = {
+    models: Option.exists(Context.getOption(services, OnDemand), ({ models: some }) => some.length > 0),
+    services: Option.exists(Context.getOption(services, Automations), ({ services: some }) => some.length > 0)
+  }
+  const interfaces = [
+    ...(has.models ? [onDemandInterface(models)] : []),
+    ...(has.services ? [automationInterface(automations)] : [])
+  ]
   const authentication = authenticate === undefined ? layerApiKeys() : layerHostAuthentication(asked(authenticate))
   const access = authentication.pipe(Layer.provideMerge(Layer.merge(layerTenants(tenants), layerTokens)))
   const rules = Layer.effect(
@@ -56,7 +66,7 @@ export const mount = (engine: Carrier, options: MountOptions = {}): WebHandler =
     Effect.map(AggregationRules, (defaults) => ({ ...defaults, ...aggregations }))
   )
   return toWebHandler(
-    layerHttp({ ...http, interfaces }).pipe(
+    layerHttp<Offered | Authentication>({ ...http, interfaces }).pipe(
       Layer.provide(Layer.merge(access, rules)),
       Layer.provide(Layer.succeedContext(services))
     )

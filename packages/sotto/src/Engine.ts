@@ -8,18 +8,26 @@ import type { RecordFormat } from "@sotto/core/ports/RecordFormat"
 import type { JobCursor, JobFilter, JobPage, JobTally } from "@sotto/core/ports/JobStore"
 import {
   aggregationHandler,
+  automationHandler,
+  type AutomationService,
   Engine,
   type EngineServices,
   type JobView,
   type KindHandler,
+  kindsOfServices,
+  layerAutomations,
   layerFilesRetention,
   layerJobs,
   layerOnDemand,
+  layerOutsideWork,
+  layerPersonalData,
   type Model,
   OnDemand,
   onDemandHandler,
+  type PersonalData,
   type ReportRequest,
   type ResetOptions,
+  serviceFaults,
   SERVICES,
   type SubmitRequest
 } from "@sotto/engine"
@@ -45,6 +53,7 @@ import {
 import { layerRecordFormat } from "@sotto/tabular"
 import { layerMemoryJobQueue } from "@sotto/memory"
 import { layerSqliteBudgetLedger, layerSqliteJobStore, layerSqliteRecords } from "@sotto/store-sqlite"
+import { layerAddressGuard, layerGuardedFiles } from "@sotto/webhooks"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -83,6 +92,8 @@ export interface EngineOptions {
   readonly kinds?: ReadonlyArray<DefinedKind>
   /** Models for on-demand jobs, whose files are in the bucket `models`. */
   readonly models?: ReadonlyArray<Model>
+  /** Services of automations, which `mount` of `@sotto/http` offers to their clients. */
+  readonly services?: ReadonlyArray<AutomationService>
   /** Bucket names of the file store and their folders, relative to `folder`; default `reports`, `domains`, `output`. */
   readonly buckets?: Readonly<Record<string, string>>
   /** Jobs at a time in this process; default 4. 0: this process submits and looks, others work. */
@@ -166,13 +177,18 @@ const demandOptions = (options: EngineOptions | undefined): EngineOptions => {
   if (typeof options?.folder !== "string" || options.folder === "") {
     throw new SottoError("InvalidArgument", 'Give the engine a folder: createEngine({ folder: "data" }).')
   }
-  const { kinds = [], models = [], log } = options
+  const { kinds = [], models = [], services = [], log } = options
   if (!Array.isArray(kinds) || !kinds.every(isDefinedKind)) {
     throw new SottoError("InvalidArgument", "kinds is a list of what defineKind gave.")
   }
   if (!Array.isArray(models)) {
     throw new SottoError("InvalidArgument", "models is a list of what defineModel gave.")
   }
+  if (!Array.isArray(services)) {
+    throw new SottoError("InvalidArgument", "services is a list of what defineService gave.")
+  }
+  const faults = serviceFaults(services)
+  if (faults.length > 0) throw new SottoError("InvalidArgument", `Correct the services: ${faults.join("; ")}.`)
   if (!isLog(log)) {
     throw new SottoError("InvalidArgument", `log is a function, or one of ${LOG_LEVELS.join(", ")}.`)
   }
@@ -193,7 +209,7 @@ const makeFolder = (folder: string): void => {
 }
 
 const layersOf = (options: EngineOptions) => {
-  const { models = [] } = options
+  const { models = [], services = [] } = options
   const folder = resolve(options.folder)
   const file = join(folder, "sotto.db")
   const files = { keys: join(folder, "keys.json"), ledgerKeys: join(folder, "ledger-keys.json") }
@@ -238,19 +254,25 @@ const layersOf = (options: EngineOptions) => {
     records === undefined ? layerSqliteRecords({ file }) : layerPromisedRecords(records),
     queue === undefined ? layerMemoryJobQueue() : layerPromisedJobQueue(queue)
   )
-  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat>> = [
+  const handlers: ReadonlyArray<KindHandler<EngineServices | RecordFormat | PersonalData>> = [
     aggregationHandler({ siteOf }),
     ...kinds.map(handlerOf),
-    ...(models.length === 0 ? [] : [onDemandHandler({ models, place: PLACE })])
+    ...(models.length === 0 ? [] : [onDemandHandler({ models, place: PLACE })]),
+    ...(services.length === 0 ? [] : [automationHandler({ services })])
   ]
+  // What workers outside do.
+  const known = kindsOfServices(services)
   const times = { ...(sweepMs === undefined ? {} : { sweepMs }), ...(lease === undefined ? {} : { lease }) }
   const jobs =
     concurrency === 0
-      ? layerJobs({ handlers: [], kinds: handlers.map(({ kind }) => kind), ...times })
-      : layerJobs({ handlers, concurrency, ...times })
+      ? layerJobs({ handlers: [], kinds: [...handlers.map(({ kind }) => kind), ...known], ...times })
+      : layerJobs({ handlers, kinds: known, concurrency, ...times })
   const retention = models.length > 0 && concurrency > 0 ? layerFilesRetention({ place: PLACE }) : Layer.empty
-  return Layer.merge(layerOnDemand({ models, place: PLACE }), retention).pipe(
+  const automations = Layer.merge(layerAutomations({ services }), layerOutsideWork({ services }))
+  return Layer.mergeAll(layerOnDemand({ models, place: PLACE }), automations, retention).pipe(
     Layer.provideMerge(jobs),
+    Layer.provideMerge(layerPersonalData()),
+    Layer.provideMerge(layerGuardedFiles().pipe(Layer.provide(layerAddressGuard()))),
     Layer.provideMerge(Layer.mergeAll(aggregator, budget, ports, layerRecordFormat())),
     // One after another: the ledger and the keys that it belongs to are made before either is opened.
     (all) => Layer.unwrap(Effect.as(makeKeys(made), all)),
