@@ -370,12 +370,15 @@ describe("The interface", () => {
     const [, id = "", secret = ""] = key.split("_")
     const { body } = await token(id, secret)
     expect(body).toEqual({ access_token: expect.any(String), token_type: "Bearer", expires_in: 3_600 })
+    // The key as it was printed will do as the secret, beside its own id.
+    expect((await token(id, key)).status).toBe(200)
     const as = { authorization: `Bearer ${body.access_token}` }
     expect((await ask("GET /client", undefined, as)).body.name).toBe("acme")
     for (const [user, password] of [
       [body.access_token, ""],
       [body.access_token, "undefined"],
       [id, "0".repeat(64)],
+      ["0".repeat(16), key],
       [key, ""]
     ]) {
       expect(await token(user, password)).toEqual({ status: 401, body: { error: "invalid_client" } })

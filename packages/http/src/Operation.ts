@@ -54,6 +54,9 @@ export interface OperationRules {
 
 export class Operation extends Context.Service<Operation, OperationRules>()("@sotto/http/Operation") {}
 
+/** Annotates a group that takes keys bound to one model; all others refuse them. */
+export class ForModels extends Context.Service<ForModels, true>()("@sotto/http/ForModels") {}
+
 /** Who asks, for an operation. */
 export class Caller extends Context.Service<
   Caller,
@@ -140,7 +143,9 @@ export const layerGuard: Layer.Layer<Guard, never, Authentication | Tenants> = L
             "retry-after": String(seconds)
           })
         }
-        const refusal = refusalOf(rules, principal, tenant, params["job"], now)
+        const isElsewhere =
+          principal.model !== undefined && Context.getOrUndefined(group.annotations, ForModels) === undefined
+        const refusal = isElsewhere ? forOneModel : refusalOf(rules, principal, tenant, params["job"], now)
         if (refusal !== undefined) return yield* refuse(refusal)
         return yield* Effect.provideService(operation, Caller, { principal, tenant, wants })
       }).pipe(Effect.tapError(logged))
@@ -194,6 +199,8 @@ const refusalOf = (
 const TENANT: Subject = { _tag: "Tenant" }
 
 const notYours = problem("forbidden", "What you show is good for something else. Use a key of the tenant.")
+
+const forOneModel = problem("forbidden", "This key is for on-demand jobs of one model. Use a key without a model here.")
 
 const forOperators = problem("forbidden", "This is for operators of the server.")
 

@@ -64,6 +64,8 @@ const groupAt = (prefix: Prefix) =>
 
 const ACCESS_SECONDS = 3_600
 
+const WHOLE_KEY = /^sotto_([0-9a-f]{16})_([0-9a-f]{64})$/
+
 const oauthError = (error: string, status: number) => respond({ error }, status)
 
 export const automationVault = (prefix: Prefix) => {
@@ -77,8 +79,14 @@ export const automationVault = (prefix: Prefix) => {
       const tokens = yield* Tokens
       return handlers
         .handleRaw("otp", () =>
-          Effect.flatMap(Caller, ({ tenant }) =>
-            answering(Effect.map(automations.createOtp(tenant.name), (id) => ({ id })))
+          Effect.flatMap(Caller, ({ tenant, principal: { scope } }) =>
+            answering(
+              // A token of another kind of job, such as a driver's, is nothing to the vault.
+              Effect.andThen(
+                scope._tag === "Job" ? automations.get(tenant.name, scope.id) : Effect.void,
+                Effect.map(automations.createOtp(tenant.name), (id) => ({ id }))
+              )
+            )
           )
         )
         .handleRaw("pan", ({ request }) =>
@@ -101,7 +109,11 @@ export const automationVault = (prefix: Prefix) => {
           Effect.gen(function* () {
             const form = new URLSearchParams(yield* Effect.orDie(request.text))
             if (form.get("grant_type") !== "client_credentials") return oauthError("unsupported_grant_type", 400)
-            const [id = "", secret = ""] = [form.get("client_id") ?? "", form.get("client_secret") ?? ""]
+            const id = form.get("client_id") ?? ""
+            const given = form.get("client_secret") ?? ""
+            // The key as it was printed has both.
+            const [, ofKey, behindId] = WHOLE_KEY.exec(given) ?? []
+            const secret = ofKey === id && behindId !== undefined ? behindId : given
             // Without a secret the user of Basic may be a token, which would get itself another before it is over.
             if (secret === "" || secret === "undefined") return oauthError("invalid_client", 401)
             const pair = `${id}:${secret}`

@@ -10,7 +10,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { ErrorForm } from "../ErrorForm.ts"
-import { Guard, Operation } from "../Operation.ts"
+import { ForModels, Guard, Operation } from "../Operation.ts"
 import { envelopeForm } from "./Envelope.ts"
 
 const OnDemandJob = Schema.Struct({
@@ -369,6 +369,7 @@ export const OnDemandJobs = HttpApiGroup.make("onDemand")
   .add(submit, quote, latest, resultLink, errorLink, get, rename, cancel, erase, models, usage)
   .middleware(Guard)
   .annotate(ErrorForm, envelopeForm)
+  .annotate(ForModels, true)
   .annotateMerge(
     OpenApi.annotations({
       title: "On-demand jobs",

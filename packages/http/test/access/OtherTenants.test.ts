@@ -337,17 +337,30 @@ describe("A token for one job", () => {
         expect(mine).toBeGreaterThan(4)
       })
     ))
+
+  it("opens the vault if the job is an automation", () =>
+    visit((house, { jobs }) =>
+      Effect.gen(function* () {
+        const grant = { tenant: "acme", id: jobs.automation, until: AS_OF + 1_000_000 }
+        const token = yield* Effect.provideContext(
+          Tokens.use((tokens) => tokens.jobToken(grant)),
+          house.context
+        )
+        const { status } = yield* house.ask("POST /automation/vault/otp", { key: Redacted.value(token), body: {} })
+        expect(status).toBe(200)
+      })
+    ))
 })
 
 /** Closed to tokens, also to the job's own: what makes them, and the work of operators. */
 const CLOSED_TO_TOKENS = /^POST .*\/(tokens$|worker\/)/
 
-/** What looks itself which job it is about, and the vault, in which who has a token may put what the job asks for. */
+/** What looks itself which job it is about, and the vault, which is for tokens of automations. */
 const ABOUT_ITS_OWN: ReadonlyMap<string, number> = new Map([
   ["POST /job-launcher/launcher/status", 404],
   ["GET /automation/3d-secure/{challenge}", 404],
   ["POST /automation/3d-secure/{challenge}/finish", 404],
-  ["POST /automation/vault/otp", 200]
+  ["POST /automation/vault/otp", 404]
 ])
 
 const isUnknown = (body: string): boolean =>

@@ -481,6 +481,13 @@ describe("A key", () => {
     expect([await offered(keys.shout), await offered(keys.acme)]).toEqual([["shout"], ["pythagoras", "shout"]])
   })
 
+  it("of one model is good for nothing but on-demand jobs", async () => {
+    const { ask, keys } = await open({ models })
+    for (const line of ["GET /v1/jobs", "GET /v1/webhooks", "POST /v1alpha/createJob", "GET /metrics"]) {
+      expect([line, (await ask(line, { key: keys.shout })).status]).toEqual([line, 403])
+    }
+  })
+
   it("of one model names no other", async () => {
     const { ask, keys } = await open({ models })
     const answer = await ask("POST /api/v1/jobs?model=pythagoras", { body: formOf(MIME, CSV), key: keys.shout })
