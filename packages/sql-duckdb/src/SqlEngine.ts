@@ -17,6 +17,10 @@ export interface DuckDbOptions {
   readonly folder?: string
   /** What one session may hold in memory, in bytes; more is spilled to its folder. Default 1 GiB. */
   readonly memoryBytes?: number
+  /** What one session may spill to its folder, in bytes. Default: four times its memory. */
+  readonly spillBytes?: number
+  /** The largest file that one `write` may make, in bytes. Default 16 GiB. */
+  readonly outputBytes?: number
   /** Threads of one session; default: one for each core. */
   readonly threads?: number
 }
@@ -50,10 +54,12 @@ const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, SqlFailed> =>
 
 const open = (
   blobs: BlobStore["Service"],
-  { folder: parent = tmpdir(), memoryBytes = 1_073_741_824, threads = availableParallelism() }: DuckDbOptions,
+  options: DuckDbOptions,
   onProgress: (done: number) => void
 ): Effect.Effect<SqlSession, SqlFailed, Scope.Scope> =>
   Effect.gen(function* () {
+    const { folder: parent = tmpdir(), outputBytes = 17_179_869_184, threads = availableParallelism() } = options
+    const memoryBytes = Math.max(options.memoryBytes ?? 1_073_741_824, MIN_MEMORY_BYTES)
     const folder = yield* Effect.acquireRelease(
       attempt(async () => {
         await mkdir(parent, { recursive: true })
@@ -72,7 +78,9 @@ const open = (
     yield* call<"Open">({
       _tag: "Open",
       folder,
-      memoryBytes: Math.max(memoryBytes, MIN_MEMORY_BYTES),
+      memoryBytes,
+      spillBytes: options.spillBytes ?? 4 * memoryBytes,
+      outputBytes,
       threads: Math.max(1, Math.floor(threads))
     })
     return session(blobs, folder, call)

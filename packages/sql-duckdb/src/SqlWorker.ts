@@ -5,17 +5,24 @@
  * neither be installed nor loaded, and the configuration is locked.
  */
 import { rmSync } from "node:fs"
+import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { DuckDBInstance, type DuckDBConnection, StatementType } from "@duckdb/node-api"
 import type { ColumnInfo } from "@sotto/core/launcher"
 import type { StagedTable } from "@sotto/core/ports/SqlEngine"
 import type { Answers, Call, FileFormat, FromChild, ToChild } from "./internal/Calls.ts"
+import { forbiddenIn } from "./internal/Names.ts"
 
 const PROGRESS_MS = 200
+/** How often the size of a file that is being written is looked at. */
+const SIZE_MS = 100
 
 let connection: DuckDBConnection | undefined
 /** The folder of the session. */
 let home: string | undefined
+/** Views of the engine that need no schema before their names: they tell of files and settings. */
+let catalog: ReadonlySet<string> = new Set()
+let maxOutputBytes = 0
 
 const tell = (message: FromChild): void => void process.send?.(message)
 
@@ -29,10 +36,13 @@ const opened = (): DuckDBConnection => {
 
 class NotOneSelect extends Error {}
 
-/** Only one SELECT may come from outside; everything else is written here. */
+/** Only one SELECT of rows may come from outside; everything else is written here. */
 const select = async (sql: string): Promise<string> => {
   const statements = await opened().extractStatements(sql)
   if (statements.count !== 1) throw new NotOneSelect("write one SELECT")
+  const parsed = await opened().runAndReadAll(`SELECT json_serialize_sql(${text(sql)})`)
+  const forbidden = forbiddenIn(JSON.parse(String(parsed.getRows()[0]?.[0])), catalog)
+  if (forbidden !== undefined) throw new NotOneSelect(forbidden)
   const statement = await statements.prepare(0)
   try {
     if (statement.statementType !== StatementType.SELECT) throw new NotOneSelect("write one SELECT")
@@ -42,21 +52,31 @@ const select = async (sql: string): Promise<string> => {
   return sql
 }
 
-const open = async ({ folder, memoryBytes, threads }: Extract<Call, { _tag: "Open" }>): Promise<null> => {
+const mebibytes = (bytes: number): string => `${Math.floor(bytes / 1_048_576)}MiB`
+
+const open = async (call: Extract<Call, { _tag: "Open" }>): Promise<null> => {
+  const { folder, memoryBytes, spillBytes, threads } = call
   home = folder
+  maxOutputBytes = call.outputBytes
   const instance = await DuckDBInstance.create(":memory:", {
-    memory_limit: `${Math.floor(memoryBytes / 1_048_576)}MiB`,
+    memory_limit: mebibytes(memoryBytes),
     threads: String(threads),
     temp_directory: join(folder, "spill"),
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false"
   })
   connection = await instance.connect()
+  const views = await connection.runAndReadAll(
+    "SELECT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'"
+  )
+  catalog = new Set(views.getRows().map(([view]) => String(view)))
   for (const setting of [
     "SET TimeZone = 'UTC'",
     "SET enable_progress_bar = true",
     "SET enable_progress_bar_print = false",
     "SET preserve_insertion_order = true",
+    // Among the options of a new instance it has no effect.
+    `SET max_temp_directory_size = ${text(mebibytes(spillBytes))}`,
     `SET allowed_directories = [${text(folder)}]`,
     "SET enable_external_access = false",
     "SET lock_configuration = true"
@@ -127,9 +147,38 @@ const number = async (sql: string): Promise<string> => {
 }
 
 const WRITERS: Readonly<Record<FileFormat, string>> = {
-  parquet: "FORMAT parquet, COMPRESSION zstd",
-  csv: "FORMAT csv, HEADER true",
-  ndjson: "FORMAT json"
+  parquet: "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false",
+  csv: "FORMAT csv, HEADER true, USE_TMP_FILE false",
+  ndjson: "FORMAT json, USE_TMP_FILE false"
+}
+
+const tooLarge = (): Error =>
+  new Error(
+    `The statement wrote more than ${maxOutputBytes} bytes, the most that one result may have. Select fewer rows or columns, or raise the limit.`
+  )
+
+/** Runs what writes a file; stops it, and removes the file, once that is larger than a result may be. */
+const within = async <A>(file: string, run: () => Promise<A>): Promise<A> => {
+  let over = false
+  const look = async (): Promise<void> => {
+    const size = await stat(file).then(
+      (found) => found.size,
+      () => 0
+    )
+    over ||= size > maxOutputBytes
+  }
+  const timer = setInterval(() => void look().then(() => over && connection?.interrupt()), SIZE_MS)
+  try {
+    const given = await run()
+    await look()
+    if (over) throw tooLarge()
+    return given
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw over ? tooLarge() : error
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 const write = async ({ sql, file, format, notes }: Extract<Call, { _tag: "Write" }>): Promise<number> => {
@@ -137,7 +186,8 @@ const write = async ({ sql, file, format, notes }: Extract<Call, { _tag: "Write"
   const options =
     format === "parquet" && kept.length > 0 ? `${WRITERS.parquet}, KV_METADATA {${kept.join(", ")}}` : WRITERS[format]
   // On a line of its own: a comment at the end of the query must not swallow the bracket.
-  const read = await opened().runAndReadAll(`COPY (${await select(sql)}\n) TO ${text(file)} (${options})`)
+  const copy = `COPY (${await select(sql)}\n) TO ${text(file)} (${options})`
+  const read = await within(file, () => opened().runAndReadAll(copy))
   return Number(read.getRows()[0]?.[0] ?? 0)
 }
 

@@ -102,6 +102,34 @@ const hostile = [
   "CALL pragma_version()",
   "EXPLAIN SELECT 1",
   "SELECT 1; SELECT 2",
+  "FROM enable_logging(storage = 'file', storage_path = 'SESSIONS')",
+  "FROM Enable_Logging()",
+  'SELECT 1 FROM "ENABLE_LOGGING"()',
+  "SELECT 1 FROM system.main.enable_profiling()",
+  "SELECT 1 WHERE EXISTS (FROM disable_logging())",
+  "WITH a AS (SELECT count(*) AS n FROM truncate_duckdb_logs()) SELECT n FROM a",
+  "SELECT count(*) FROM duckdb_settings()",
+  'SELECT count(*) FROM t, LATERAL (SELECT * FROM main."duckdb_Settings"())',
+  "SELECT count(*) FROM duckdb_secrets()",
+  "SELECT count(*) FROM duckdb_logs",
+  "SELECT count(*) FROM duckdb_logs_parsed('QueryLog')",
+  "SELECT count(*) FROM duckdb_views",
+  'SELECT count(*) FROM "Pg_Views"',
+  "SELECT count(*) FROM pg_catalog.pg_settings",
+  "SELECT count(*) FROM Information_Schema.tables",
+  "SELECT count(*) FROM pragma_database_size()",
+  "SELECT count(*) FROM pragma_database_list",
+  "SELECT count(*) FROM parquet_kv_metadata('SESSIONS/1.ndjson')",
+  "SELECT count(*) FROM read_text('SESSIONS/1.ndjson')",
+  "SELECT count(*) FROM glob('SESSIONS/*')",
+  "SELECT count(*) FROM query('FROM duckdb_settings()')",
+  "SELECT count(*) FROM query_table('duckdb_settings')",
+  "SELECT count(*) FROM json_execute_serialized_sql(json_serialize_sql('FROM duckdb_settings()'))",
+  "SELECT count(*) FROM (SHOW ALL TABLES)",
+  "SELECT length(current_setting('temp_directory'))",
+  `SELECT length("Current_Setting"('temp_directory')) FROM t`,
+  "SELECT 1 FROM t ORDER BY write_log('x')",
+  "SELECT 1 FROM t GROUP BY ALL HAVING current_setting('threads') > 0",
   "",
   "SELECT"
 ]
@@ -212,6 +240,55 @@ describe("SqlEngine on DuckDB", () => {
         expect(existsSync("/tmp/sotto-never") || existsSync("/tmp/sotto-never.db")).toBe(false)
         expect(yield* session.number("SELECT count(*) FROM t")).toBe(1n)
       })
+    ))
+
+  it.each([
+    ["a series", "SELECT count(*) FROM range(3) a, generate_series(1, 1) b", 3n],
+    ["lists", "SELECT count(*) FROM (SELECT unnest([1, 2])), LATERAL unnest([1, 2]) u(x)", 4n],
+    ["members of JSON", `SELECT count(*) FROM json_each('{"a": 1}')`, 1n],
+    ["texts that name functions", "SELECT length('FROM enable_logging()')", 21n],
+    ["columns that are named like functions", "SELECT enable_logging FROM (SELECT 5 AS enable_logging)", 5n],
+    ["a pivot of listed values", "SELECT x FROM (PIVOT (SELECT 'x' AS k, 7 AS v) ON k IN ('x') USING sum(v))", 7n],
+    ["windows", "SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY x) AS n FROM (VALUES (1), (2)) v(x))", 2n],
+    [
+      "recursion",
+      "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 4) SELECT sum(i) FROM r",
+      10n
+    ]
+  ] as const)("reads %s", (_, sql, number) =>
+    over(Effect.flatMap(open, (session) => session.number(sql))).then((given) => expect(given).toBe(number))
+  )
+
+  it("stops a statement that writes more than a result may have, and goes on", () =>
+    over(
+      Effect.gen(function* () {
+        const session = yield* open
+        const endless = "SELECT md5(i::VARCHAR) AS x FROM range(100000000000) t(i)"
+        const small = "SELECT repeat('x', 2000000) AS x"
+        for (const sql of [endless, small]) {
+          expect(yield* Effect.flip(session.write(sql, ref("large"), "csv"))).toMatchObject({
+            because: "failed",
+            message: expect.stringContaining("more than 1000000 bytes")
+          })
+        }
+        const [folder = ""] = readdirSync(join(home, "sessions"))
+        expect(readdirSync(join(home, "sessions", folder))).toEqual([])
+        expect(yield* session.write("SELECT 1", ref("small"), "csv")).toBe(1)
+      }),
+      { outputBytes: 1_000_000 }
+    ))
+
+  it("spills no more than it may", () =>
+    over(
+      Effect.gen(function* () {
+        const session = yield* open
+        const sorted = "SELECT md5(i::VARCHAR) AS x, md5((i + 1)::VARCHAR) AS y FROM range(2000000) t(i) ORDER BY x"
+        expect(yield* Effect.flip(session.write(sorted, ref("sorted"), "parquet"))).toMatchObject({
+          because: "memory",
+          message: expect.stringContaining("max_temp_directory_size")
+        })
+      }),
+      { memoryBytes: 67_108_864, spillBytes: 8_388_608 }
     ))
 
   it("leaves neither folder nor process behind", () =>

@@ -46,13 +46,18 @@ const SqlRunParameters = Schema.Struct({
 
 export type SqlRunParameters = typeof SqlRunParameters.Type
 
-/** One worker at a time drives a run, because its driver is a leased job; runs of one configuration follow one another. */
+/**
+ * One worker at a time drives a run, because its driver is a leased job; runs of one configuration follow one another.
+ * Neither an endless statement nor many runs of one tenant may keep the workers from all others.
+ */
 export const sqlRunKind = JobKind.make({
   name: "sql-run",
   relation: "leased",
   parameters: SqlRunParameters,
   result: Schema.Json,
   failure: Schema.Json,
+  deadlineMs: 360 * MINUTE_MS,
+  perTenant: 2,
   perKey: 1,
   without: {
     states: ["AwaitingInput", "AwaitingExternal"],

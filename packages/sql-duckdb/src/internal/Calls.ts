@@ -5,7 +5,14 @@ import type { SqlFailed, StagedTable } from "@sotto/core/ports/SqlEngine"
 export type FileFormat = "parquet" | "csv" | "ndjson"
 
 export type Call =
-  | { readonly _tag: "Open"; readonly folder: string; readonly memoryBytes: number; readonly threads: number }
+  | {
+      readonly _tag: "Open"
+      readonly folder: string
+      readonly memoryBytes: number
+      readonly spillBytes: number
+      readonly outputBytes: number
+      readonly threads: number
+    }
   | {
       readonly _tag: "Stage"
       readonly name: string
