@@ -15,11 +15,13 @@ export type SqlEngineLayer = Layer.Layer<SqlEngine, never, BlobStore>
 /** The engine for SQL, which is installed apart; `undefined` without a launcher. */
 export const loadSqlEngine = async ({ config }: Settings): Promise<SqlEngineLayer | undefined> => {
   if (config.launcher === undefined) return undefined
-  const { memoryMiB, threads } = config.launcher
+  const { memoryMiB, spillMiB, outputMiB, threads } = config.launcher
   try {
     const { layerDuckDbSqlEngine } = await import("@sotto/sql-duckdb")
     return layerDuckDbSqlEngine({
       memoryBytes: memoryMiB * 1_048_576,
+      outputBytes: outputMiB * 1_048_576,
+      ...(spillMiB === undefined ? {} : { spillBytes: spillMiB * 1_048_576 }),
       ...(threads === undefined ? {} : { threads })
     })
   } catch (error) {

@@ -213,6 +213,8 @@ export const ServerConfig = Schema.Struct({
         "Where collections are, in a folder for each tenant. A folder of that name unless `buckets` says another."
       ),
       memoryMiB: field(whole(64, 1_048_576), 1_024, "What one run may hold in memory; more is put on disk."),
+      spillMiB: optional(whole(1, 1_073_741_824), "What one run may put on disk; four times `memoryMiB` unless given."),
+      outputMiB: field(whole(1, 1_073_741_824), 16_384, "The largest object that one run may write."),
       threads: optional(whole(1, 256), "Threads of one run; one for each core unless given.")
     }).annotate({ message: "expected an object" }),
     "Runs of SQL over collections, offered at /job-launcher and /api/spark; none unless given."
