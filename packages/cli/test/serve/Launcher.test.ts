@@ -4,10 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { expect, it } from "vitest"
 import { loadSqlEngine } from "../../src/serve/Launcher.ts"
-import { readConfig, settingsOf } from "../../src/serve/ServerConfig.ts"
+import { readConfig, type ServerConfig } from "../../src/serve/ServerConfig.ts"
+
+const engineOf = (document: object) =>
+  loadSqlEngine({ file: undefined, folder: "/", config: readConfig(document) as ServerConfig })
 
 const failureOf = async (launcher: object, sql: string) => {
-  const engine = await loadSqlEngine({ ...settingsOf({}), config: readConfig({ launcher }) })
+  const engine = await engineOf({ launcher })
   if (engine === undefined) throw new Error("there is no engine")
   return Effect.runPromise(
     SqlEngine.use((one) => one.open()).pipe(
@@ -34,5 +37,5 @@ it("limits what a run spills by launcher.spillMiB", async () => {
 })
 
 it("loads no engine without a launcher", async () => {
-  expect(await loadSqlEngine({ ...settingsOf({}), config: readConfig({}) })).toBeUndefined()
+  expect(await engineOf({})).toBeUndefined()
 })
