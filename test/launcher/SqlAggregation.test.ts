@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { type Configuration, isConfigurationRejected, parseConfiguration } from "@sotto/core/launcher"
-import { BlobStore } from "@sotto/core/ports/BlobStore"
+import { BlobStore, BlobUnavailable } from "@sotto/core/ports/BlobStore"
 import { SqlEngine } from "@sotto/core/ports/SqlEngine"
 import { aggregateBySql, type SqlAggregationRequest } from "@sotto/engine"
 import { layerMemoryBlobStore } from "@sotto/memory"
@@ -24,11 +24,18 @@ const configured = (changes: Record<string, unknown> = {}): Configuration => {
   return read
 }
 
-const over = <A, E>(program: Effect.Effect<A, E, BlobStore | SqlEngine>): Promise<A> =>
+/** `around` stands between the store and everybody who uses it. */
+const over = <A, E>(
+  program: Effect.Effect<A, E, BlobStore | SqlEngine>,
+  around: (blobs: BlobStore["Service"]) => BlobStore["Service"] = (blobs) => blobs
+): Promise<A> =>
   Effect.runPromise(
     Effect.provide(
       program,
-      layerDuckDbSqlEngine({ threads: 1 }).pipe(Layer.provideMerge(layerMemoryBlobStore({ buckets: ["collections"] })))
+      layerDuckDbSqlEngine({ threads: 1 }).pipe(
+        Layer.provideMerge(Layer.effect(BlobStore, Effect.map(BlobStore, around))),
+        Layer.provide(layerMemoryBlobStore({ buckets: ["collections"] }))
+      )
     )
   )
 
@@ -51,6 +58,11 @@ const run = (configuration: Configuration, request: Partial<SqlAggregationReques
     onProgress: () => undefined,
     ...request
   })
+
+const keys = (collection: string) =>
+  BlobStore.use((blobs) =>
+    Effect.map(Stream.runCollect(blobs.list("collections", `${collection}/`)), (all) => all.map(({ key }) => key))
+  )
 
 interface Row {
   readonly id: string
@@ -181,6 +193,74 @@ describe("an aggregation by SQL", () => {
         expect(left.map(({ key }) => key)).toEqual([`${IN}/mixed.ndjson`])
         const text = Buffer.concat(yield* Stream.runCollect(blobs.read(left[0] as never))).toString()
         expect(text.trim().split("\n").length).toBe(50)
+      })
+    ))
+
+  it("leaves in the source what was added or changed after it was read", () => {
+    const [read, added] = [signals(11, 200, NOW), signals(12, 30, NOW)]
+    return over(
+      Effect.gen(function* () {
+        yield* put(IN, read.slice(0, 100), "same.ndjson")
+        yield* put(IN, read.slice(100), "changed.ndjson")
+        yield* run(configured({ sourceRemove: true }))
+        expectRows(yield* rows, aggregateOf(read, { from: 0, until: NOW }))
+        expect(yield* keys(IN)).toEqual([`${IN}/added.ndjson`, `${IN}/changed.ndjson`])
+      }),
+      // Added and changed when the result is there and nothing is removed yet.
+      (blobs) => ({
+        ...blobs,
+        write: (to, source, options) =>
+          blobs
+            .write(to, source, options)
+            .pipe(
+              Effect.tap(() =>
+                to.key.startsWith(`${OUT}/`)
+                  ? Effect.forEach(["added", "changed"], (name) =>
+                      Effect.provideService(Effect.orDie(put(IN, added, `${name}.ndjson`)), BlobStore, blobs)
+                    )
+                  : Effect.void
+              )
+            )
+      })
+    )
+  })
+
+  it("removes in a later try what the first one read, and nothing that came between them", () => {
+    let broken = true
+    return over(
+      Effect.gen(function* () {
+        const read = signals(13, 200, NOW)
+        yield* put(IN, read)
+        const removing = configured({ sourceRemove: true })
+        expect(yield* Effect.flip(run(removing))).toMatchObject({ _tag: "BlobUnavailable" })
+        yield* put(IN, signals(14, 30, NOW), "added.ndjson")
+        broken = false
+        expect(yield* run(removing)).toMatchObject({ _tag: "Written" })
+        expectRows(yield* rows, aggregateOf(read, { from: 0, until: NOW }))
+        expect(yield* keys(IN)).toEqual([`${IN}/added.ndjson`])
+      }),
+      (blobs) => ({
+        ...blobs,
+        delete: (ref) =>
+          broken ? Effect.fail(new BlobUnavailable({ ...ref, message: "Try again." })) : blobs.delete(ref)
+      })
+    )
+  })
+
+  it("recognises its own result behind that of another configuration with the same output", () =>
+    over(
+      Effect.gen(function* () {
+        const all = signals(15, 500, NOW)
+        yield* put(IN, all)
+        const [mine, other] = [configured(), configured({ id: "hats", selectQuery: "query:hat" })]
+        const first = yield* run(mine, { run: "a" })
+        const second = yield* run(other, { run: "b" })
+        const both = yield* rows
+        expect(yield* run(mine, { run: "a" })).toEqual(first)
+        expect(yield* run(other, { run: "b" })).toEqual(second)
+        expect(yield* rows).toEqual(both)
+        // Nor does either count again what it has counted.
+        for (const one of [mine, other]) expect(yield* run(one, { run: "c" })).toMatchObject({ _tag: "Skipped" })
       })
     ))
 

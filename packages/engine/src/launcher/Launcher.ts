@@ -5,6 +5,7 @@
  */
 import { isTerminal, type Job, JOB_STATES, type Plain, type PlainObject } from "@sotto/core/job"
 import {
+  type Configuration,
   type ConfigurationFault,
   configurationOf,
   isConfigurationId,
@@ -202,6 +203,15 @@ const unknownConfiguration = (configuration: string): UnknownConfiguration =>
 const shown = (job: Job): LauncherStatus =>
   launcherStatus(job, launcherKind.outward.word(job, { slotFree: false }) as LauncherStatus["state"])
 
+interface Checked {
+  readonly id: string
+  readonly concurrencyKey: string | null
+}
+
+/** A run replaces the whole object that it writes, so runs that write to one collection follow one another. */
+const concurrencyKeyOf = ({ id, outputCollection }: Configuration): string =>
+  outputCollection === undefined ? `configuration ${id}` : `collection ${outputCollection}`
+
 const make = Effect.fn("Launcher.make")(function* (options: LauncherOptions) {
   const { runsSql = true, hostname = "launcher", lookMs = 5_000 } = options
   const engine = yield* Engine
@@ -221,8 +231,8 @@ const make = Effect.fn("Launcher.make")(function* (options: LauncherOptions) {
   const driverOf = ({ type = "aggregation" }: PlainObject, wanted: RunDriver | undefined): RunDriver =>
     wanted ?? (runsSql && type === "aggregation" ? "engine" : "outside")
 
-  /** The name of a configuration that its driver can run. */
-  const checked = (jobConfig: PlainObject, driver: RunDriver): Effect.Effect<string, LauncherRefused> => {
+  /** A configuration that its driver can run. */
+  const checked = (jobConfig: PlainObject, driver: RunDriver): Effect.Effect<Checked, LauncherRefused> => {
     const id = typeof jobConfig["id"] === "string" ? jobConfig["id"] : ""
     const read = driver === "engine" ? parseConfiguration(jobConfig) : undefined
     const own =
@@ -237,20 +247,24 @@ const make = Effect.fn("Launcher.make")(function* (options: LauncherOptions) {
       driver === "engine" && !runsSql
         ? [...own, { path: "", hint: "this server runs no SQL; use a driver outside" }]
         : own
-    return faults.length === 0 ? Effect.succeed(id) : Effect.fail(refused("the configuration", faults))
+    if (faults.length > 0) return Effect.fail(refused("the configuration", faults))
+    return Effect.succeed({
+      id,
+      concurrencyKey: read === undefined || isConfigurationRejected(read) ? null : concurrencyKeyOf(read)
+    })
   }
 
   const launch = Effect.fn("Launcher.launch")(
     function* (tenant: string, jobConfig: PlainObject, { driver: wanted, id: given, at }: LaunchOptions = {}) {
       const driver = driverOf(jobConfig, wanted)
-      const configuration = yield* checked(jobConfig, driver)
+      const { id: configuration, concurrencyKey } = yield* checked(jobConfig, driver)
       const id = given ?? runIdOf(yield* entropy.bytes(16))
       if (driver === "engine") {
         const launchedAt = at ?? (yield* Clock.currentTimeMillis)
         const parameters = { jobId: id, jobConfig, launchedAt }
         yield* (
           engine
-            .submit({ kind: sqlRunKind.name, tenant, key: id, concurrencyKey: configuration, parameters })
+            .submit({ kind: sqlRunKind.name, tenant, key: id, concurrencyKey, parameters })
             // Launched before, from what the configuration was then.
             .pipe(Effect.catchTag("KeyTaken", () => Effect.void))
         )
@@ -407,7 +421,7 @@ const make = Effect.fn("Launcher.make")(function* (options: LauncherOptions) {
     stop,
     configurations: {
       put: Effect.fn("Launcher.configurations.put")(function* (tenant: string, jobConfig: PlainObject) {
-        const id = yield* checked(jobConfig, driverOf(jobConfig, undefined))
+        const { id } = yield* checked(jobConfig, driverOf(jobConfig, undefined))
         yield* stored(configurations.put(tenant, id, jobConfig, "any")).pipe(
           Effect.catchTag("RecordTooLarge", ({ message }) =>
             refused("the configuration", [{ path: "", hint: message }])

@@ -20,9 +20,10 @@ import {
   type SqlRejected,
   STORED
 } from "@sotto/core/launcher"
-import { type BlobError, type BlobRef, BlobStore } from "@sotto/core/ports/BlobStore"
+import { type BlobError, type BlobInfo, type BlobRef, BlobStore } from "@sotto/core/ports/BlobStore"
 import { type CollectionFormat, SqlEngine, SqlFailed, type SqlSession } from "@sotto/core/ports/SqlEngine"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 /** Where a tenant's collections lie: each is a folder of objects under its name. */
@@ -60,12 +61,24 @@ export type SqlAggregationResult =
       readonly aggregationType: string
     }
 
-/** The notes in an output object. */
-const RUN = "run"
-const CONFIGURATION = "configuration"
-const REFERENCE_TIME = "reference-time"
-const AGGREGATED = "aggregated"
-const ROWS = "rows"
+/** The note in an output object that tells of the last run of every configuration that wrote it. */
+const RUNS = "runs"
+
+/** What a run leaves for its own next try and for the next run of its configuration. */
+const Note = Schema.Struct({
+  run: Schema.String,
+  referenceTime: Schema.Number,
+  catchupFrom: Schema.Number,
+  aggregated: Schema.Number,
+  rows: Schema.Number,
+  /** What it read and is to remove. */
+  source: Schema.Array(Schema.Struct({ key: Schema.String, size: Schema.Number, etag: Schema.String }))
+})
+type Note = typeof Note.Type
+
+/** By the id of the configuration; an array, as any id may be one. */
+const NotesText = Schema.fromJsonString(Schema.Array(Schema.Tuple([Schema.String, Note])))
+type Notes = ReadonlyMap<string, Note>
 
 export const aggregateBySql = Effect.fn("aggregateBySql")(function* (
   request: SqlAggregationRequest
@@ -87,12 +100,22 @@ const run = Effect.fnUntraced(function* (request: SqlAggregationRequest) {
   const session = yield* engine.open({ onProgress: (done) => onProgress(stage, done) })
 
   const stored = outputCollection === undefined ? undefined : yield* stageStored(session, place, outputCollection)
-  const done = writtenBy(request, stored?.notes)
-  if (done !== undefined) {
-    yield* removeSource(session, request, done.times)
-    return yield* shown(done, configuration, dialect)
+  const notes = stored?.notes ?? new Map<string, Note>()
+  const noted = notes.get(configuration.id)
+  // An earlier try of this very run came as far as writing.
+  if (noted?.run === request.run) {
+    const { referenceTime, catchupFrom, aggregated, rows, source } = noted
+    const times = { referenceTime, catchupFrom }
+    const done = yield* planned(planFresh(configuration, times, dialect))
+    yield* removeSource(
+      session,
+      request,
+      times,
+      source.map((object) => ({ bucket: place.bucket, ...object }))
+    )
+    return written(times, aggregated, rows, done)
   }
-  const times = runTimes(configuration, lastTime(request, stored?.notes), request.now)
+  const times = runTimes(configuration, lastTime(request, noted), request.now)
 
   const input = yield* collection(place, inputCollection)
   if (input === undefined) {
@@ -116,8 +139,12 @@ const run = Effect.fnUntraced(function* (request: SqlAggregationRequest) {
   const aggregated = Number(yield* session.number(rollup.written))
 
   at("writing")
-  const rows = outputCollection === undefined ? 0 : yield* writeResult(session, request, { times, rollup, aggregated })
-  yield* removeSource(session, request, times)
+  const source = configuration.sourceRemove ? input.objects : []
+  const rows =
+    outputCollection === undefined
+      ? 0
+      : yield* writeResult(session, request, { times, rollup, aggregated, source, notes })
+  yield* removeSource(session, request, times, source)
   return written(times, aggregated, rows, plan)
 })
 
@@ -158,8 +185,21 @@ const stageStored = Effect.fnUntraced(function* (session: SqlSession, place: Col
       message: `${place.bucket}/${foreign.key} was not written by a run. Move it away, or write to another collection.`
     })
   }
-  return yield* session.stage({ name: STORED, ...found })
+  const { columns, notes } = yield* session.stage({ name: STORED, ...found })
+  return { columns, notes: yield* notesOf(place, name, notes[RUNS]) }
 })
+
+const notesOf = (place: CollectionsPlace, name: string, text = "[]"): Effect.Effect<Notes, SqlFailed> =>
+  Schema.decodeUnknownEffect(NotesText)(text).pipe(
+    Effect.map((notes) => new Map(notes)),
+    Effect.mapError(() => {
+      const { bucket, key } = resultOf(place, name)
+      return new SqlFailed({
+        because: "rejected",
+        message: `${bucket}/${key} tells nothing readable of the runs that wrote it. Move it away, or write to another collection.`
+      })
+    })
+  )
 
 const FORMATS: Readonly<Record<string, CollectionFormat>> = {
   parquet: "parquet",
@@ -170,13 +210,16 @@ const FORMATS: Readonly<Record<string, CollectionFormat>> = {
   avro: "avro"
 }
 
+const formatOf = (key: string): CollectionFormat | undefined =>
+  FORMATS[key.slice(key.lastIndexOf(".") + 1).toLowerCase()]
+
 /** The objects of a collection and their format; `undefined` for one without objects. */
 const collection = Effect.fnUntraced(function* (place: CollectionsPlace, name: string) {
   const blobs = yield* BlobStore
   const objects = yield* Stream.runCollect(
     Stream.filter(blobs.list(place.bucket, folderOf(place, name)), ({ size }) => size > 0)
   )
-  const formats = new Set(objects.map(({ key }) => FORMATS[key.slice(key.lastIndexOf(".") + 1).toLowerCase()]))
+  const formats = new Set(objects.map(({ key }) => formatOf(key)))
   const [format] = formats
   if (objects.length === 0) return undefined
   if (format === undefined || formats.size > 1) {
@@ -188,72 +231,72 @@ const collection = Effect.fnUntraced(function* (place: CollectionsPlace, name: s
   return { objects, format }
 })
 
-/** The result of this very run, if an earlier try of it came as far as writing. */
-const writtenBy = ({ configuration, run: id }: SqlAggregationRequest, notes: Notes) => {
-  if (notes?.[RUN] !== id || notes[CONFIGURATION] !== configuration.id) return undefined
-  const [reference, from] = (notes[REFERENCE_TIME] ?? "").split(" ").map(Number)
-  return {
-    times: { referenceTime: reference ?? 0, catchupFrom: from ?? 0 },
-    aggregated: Number(notes[AGGREGATED]),
-    rows: Number(notes[ROWS])
-  }
-}
-
-type Notes = Readonly<Record<string, string>> | undefined
-
-const shown = (
-  { times, aggregated, rows }: NonNullable<ReturnType<typeof writtenBy>>,
-  configuration: Configuration,
-  dialect: "duckdb" | "spark"
-) => Effect.map(planned(planFresh(configuration, times, dialect)), (plan) => written(times, aggregated, rows, plan))
-
 /** A run that wrote and died before its time was kept elsewhere has left it in the object. */
-const lastTime = ({ configuration, lastReferenceTime }: SqlAggregationRequest, notes: Notes): number | undefined => {
-  const noted =
-    notes?.[CONFIGURATION] === configuration.id ? Number((notes[REFERENCE_TIME] ?? "").split(" ")[0]) : Number.NaN
-  return Number.isNaN(noted) ? lastReferenceTime : Math.max(noted, lastReferenceTime ?? noted)
+const lastTime = ({ lastReferenceTime }: SqlAggregationRequest, noted: Note | undefined): number | undefined =>
+  noted === undefined ? lastReferenceTime : Math.max(noted.referenceTime, lastReferenceTime ?? noted.referenceTime)
+
+interface Result {
+  readonly times: RunTimes
+  readonly rollup: RollupPlan
+  readonly aggregated: number
+  readonly source: ReadonlyArray<BlobInfo>
+  /** Of all runs before. */
+  readonly notes: Notes
 }
 
 const writeResult = Effect.fnUntraced(function* (
   session: SqlSession,
   { configuration, place, run: id }: SqlAggregationRequest,
-  { times, rollup, aggregated }: { readonly times: RunTimes; readonly rollup: RollupPlan; readonly aggregated: number }
+  { times, rollup, aggregated, source, notes }: Result
 ) {
   const rows = Number(yield* session.number(`SELECT COUNT(*) FROM (${rollup.result})`))
+  const read = source.map(({ key, size, etag }) => ({ key, size, etag }))
+  const own: Note = { run: id, ...times, aggregated, rows, source: read }
+  // Runs of other configurations keep theirs: each may still have to be tried again.
+  const all = new Map([...notes, [configuration.id, own]])
   yield* session.write(rollup.result, resultOf(place, configuration.outputCollection ?? ""), "parquet", {
-    [RUN]: id,
-    [CONFIGURATION]: configuration.id,
-    [REFERENCE_TIME]: `${times.referenceTime} ${times.catchupFrom}`,
-    [AGGREGATED]: String(aggregated),
-    [ROWS]: String(rows)
+    [RUNS]: JSON.stringify([...all])
   })
   return rows
 })
 
-/** Object by object, each replaced all at once: done again after a crash it finds less to do and ends the same. */
+/**
+ * Object by object, each replaced all at once: done again after a crash it finds less to do and ends the same. Only what
+ * is still as it was when the run read it is removed: rows that came since were never counted.
+ */
 const removeSource = Effect.fnUntraced(function* (
   session: SqlSession,
-  request: SqlAggregationRequest,
-  times: RunTimes
+  { configuration, place }: SqlAggregationRequest,
+  times: RunTimes,
+  source: ReadonlyArray<BlobInfo>
 ) {
-  const { configuration, place } = request
-  const input = configuration.sourceRemove ? yield* collection(place, configuration.inputCollection) : undefined
-  if (input === undefined) return
   const blobs = yield* BlobStore
   const { dialect } = (yield* SqlEngine).capabilities
   const rest = restOf(configuration, times, dialect)
-  for (const object of input.objects) {
-    yield* session.stage({ name: SOURCE, objects: [object], format: input.format })
+  for (const object of source) {
+    const format = formatOf(object.key)
+    if (format === undefined || !(yield* isAsRead(object))) continue
+    yield* session.stage({ name: SOURCE, objects: [object], format })
     const [all, left] = [
       yield* session.number(`SELECT COUNT(*) FROM ${SOURCE}`),
       yield* session.number(`SELECT COUNT(*) FROM (${rest})`)
     ]
+    // Looked at again as late as can be: staging takes its time.
+    if ((left === all && all > 0n) || !(yield* isAsRead(object))) continue
     if (left === 0n) yield* blobs.delete(object)
-    else if (left < all && input.format === "avro") {
+    else if (format === "avro") {
       return yield* new SqlFailed({
         because: "rejected",
         message: `${place.bucket}/${object.key} holds rows that must stay, and Avro is read only. Use another format with sourceRemove.`
       })
-    } else if (left < all) yield* session.write(rest, object, input.format as Exclude<CollectionFormat, "avro">)
+    } else yield* session.write(rest, object, format)
   }
+})
+
+const isAsRead = Effect.fnUntraced(function* (object: BlobInfo) {
+  const blobs = yield* BlobStore
+  return yield* blobs.stat(object).pipe(
+    Effect.map(({ size, etag }) => size === object.size && etag === object.etag),
+    Effect.catchTag("BlobNotFound", () => Effect.succeed(false))
+  )
 })

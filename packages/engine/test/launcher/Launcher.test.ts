@@ -273,6 +273,41 @@ describe("Launcher", () => {
       })
     ))
 
+  it("lets runs that write to one collection follow one another, whatever their configuration", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        yield* put(ports, SIGNALS)
+        const told = script({ run: Effect.sleep("20 seconds") })
+        const { launcher } = yield* launching(ports, told)
+        yield* launcher.launch(TENANT, CLICKS)
+        yield* launcher.launch(TENANT, { ...CLICKS, id: "hats" })
+        for (let n = 0; n < 50; n++) {
+          yield* pass(1)
+          expect(told.open).toBeLessThanOrEqual(1)
+        }
+        expect(told.written).toBe(2)
+      })
+    ))
+
+  it("lets runs that write nothing follow one another by their configuration", () =>
+    play((ports) =>
+      Effect.gen(function* () {
+        yield* put(ports, SIGNALS)
+        const told = script({ run: Effect.sleep("20 seconds") })
+        const { launcher } = yield* launching(ports, told)
+        const counting = { ...CLICKS, outputCollection: "-", rollupSql: "" }
+        yield* launcher.launch(TENANT, counting)
+        yield* launcher.launch(TENANT, counting)
+        yield* pass(10)
+        expect(told.open).toBe(1)
+        yield* launcher.launch(TENANT, { ...counting, id: "hats" })
+        yield* pass(5)
+        expect(told.open).toBe(2)
+        yield* pass(50)
+        expect(told).toMatchObject({ open: 0, written: 0 })
+      })
+    ))
+
   it("says that it is there while it works for long, also for those that wait", () =>
     play((ports) =>
       Effect.gen(function* () {
