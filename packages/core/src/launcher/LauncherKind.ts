@@ -47,7 +47,7 @@ const SqlRunParameters = Schema.Struct({
 export type SqlRunParameters = typeof SqlRunParameters.Type
 
 /**
- * One worker at a time drives a run, because its driver is a leased job; runs of one configuration follow one another.
+ * One worker at a time drives a run, because its driver is a leased job; runs that write to one collection follow one another.
  * Neither an endless statement nor many runs of one tenant may keep the workers from all others.
  */
 export const sqlRunKind = JobKind.make({
