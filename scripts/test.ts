@@ -11,7 +11,7 @@ import type { Counts } from "../test/support/CountsReporter.ts"
 import { closingLine, environment, projectNode, root, run, secondsSince } from "./support/Project.ts"
 
 /** How long a suite may take on two cores, in seconds. */
-const budgets = { fast: 180, slow: 540 } as const
+const budgets = { fast: 480, slow: 540 } as const
 
 const [suite, ...rest] = process.argv.slice(2)
 if (suite !== "fast" && suite !== "slow") {
