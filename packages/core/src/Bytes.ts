@@ -1,1 +1,1 @@
-export { fromHex, toHex, utf8 } from "./internal/Bytes.ts"
+export { fromHex, toHex, toUuid, utf8 } from "./internal/Bytes.ts"

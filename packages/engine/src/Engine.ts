@@ -3,7 +3,7 @@
  *
  * Every method may be called again after `JobStoreUnavailable`: whether it was done is then found out, not guessed.
  */
-import { toHex } from "@sotto/core/Bytes"
+import { toUuid } from "@sotto/core/Bytes"
 import {
   type DriverCommand,
   isTerminal,
@@ -173,7 +173,7 @@ const make = Effect.gen(function* () {
   const submit = Effect.fn("Engine.submit")(function* ({ kind: name, parameters, ...options }: SubmitRequest) {
     const kind = yield* journal.kind(name)
     // Ours and fresh: who finds it in the store has put it there, whichever answers were lost.
-    const id = uuid(yield* entropy.bytes(16))
+    const id = toUuid(yield* entropy.bytes(16), 4)
     const submission = submissionOf(kind, yield* encoded(kind, parameters), { ...options, id })
     const job = newJob(kind, { _tag: "Submit", submission })
     if (job._tag === "Rejected") {
@@ -291,15 +291,6 @@ const make = Effect.gen(function* () {
     paused: Effect.provideService(pausedKinds(), Records, records)
   })
 })
-
-/** RFC 9562 version 4 from 16 random bytes. */
-export const uuid = (bytes: Uint8Array): string => {
-  const marked = Uint8Array.from(bytes, (byte, i) =>
-    i === 6 ? (byte & 0x0f) | 0x40 : i === 8 ? (byte & 0x3f) | 0x80 : byte
-  )
-  const hex = toHex(marked)
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-")
-}
 
 /** Engine and journal over the ports. Workers and sweepers of the same process share the journal. */
 export const layerEngine = (options: {

@@ -2,7 +2,7 @@
 import { JobStore, type PurgePolicy } from "@sotto/core/ports/JobStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
+import { inRounds } from "./Rounds.ts"
 
 /** So many at once, so that others get a word in. */
 const PER_PURGE = 500
@@ -23,9 +23,8 @@ export const layerRetention = (
   options: { readonly everyMs?: number; readonly policy?: PurgePolicy } = {}
 ): Layer.Layer<never, never, JobStore> =>
   Layer.effectDiscard(
-    purge(options.policy).pipe(
-      Effect.catchCause((cause) => Effect.logWarning("Old jobs could not be removed; the next try follows.", cause)),
-      Effect.repeat(Schedule.spaced(options.everyMs ?? 3_600_000)),
-      Effect.forkScoped
-    )
+    inRounds(purge(options.policy), {
+      everyMs: options.everyMs ?? 3_600_000,
+      failed: "Old jobs could not be removed; the next try follows."
+    })
   )

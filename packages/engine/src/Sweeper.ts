@@ -8,9 +8,9 @@ import { JobQueue } from "@sotto/core/ports/JobQueue"
 import { type DueJob, type JobSnapshot, JobStore, type JobTally } from "@sotto/core/ports/JobStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import { Journal } from "./Journal.ts"
 import { demandSound, wholeFaults } from "./Refusals.ts"
+import { inRounds } from "./Rounds.ts"
 import { recordTally } from "./Telemetry.ts"
 
 const PER_SWEEP = 1_000
@@ -72,8 +72,8 @@ export const layerSweeper = (
       const once = Effect.gen(function* () {
         yield* sweep()
         if (sweeps++ % SWEEPS_PER_TALLY === 0) tally = yield* recordTally(yield* store.tally(null), tally)
-      }).pipe(Effect.catchCause((cause) => Effect.logWarning("A sweep failed; the next one follows.", cause)))
-      yield* Effect.forkScoped(Effect.repeat(once, Schedule.spaced(everyMs)))
+      })
+      yield* inRounds(once, { everyMs, failed: "A sweep failed; the next one follows." })
     })
   )
 }

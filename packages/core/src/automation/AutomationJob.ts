@@ -1,6 +1,6 @@
 /** Jobs, events, inputs and outputs as the automation interface shows them (other systems A3). Times are milliseconds. */
 import { sha256 } from "@noble/hashes/sha2.js"
-import { toHex, utf8 } from "../Bytes.ts"
+import { toUuid, utf8 } from "../Bytes.ts"
 import type { OutputData, Progress } from "../job/Commit.ts"
 import type { JobEvent } from "../job/Event.ts"
 import type { Job } from "../job/Job.ts"
@@ -101,13 +101,7 @@ export const sessionIdOf = ({ id, session }: Pick<Job, "id" | "session">): strin
   namedUuid(`session/${id}/${session}`)
 
 /** The same UUID for the same name, always (RFC 9562 §5.8: version 8, from SHA-256). */
-export const namedUuid = (name: string): string => {
-  const bytes = sha256(utf8(name)).slice(0, 16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  const hex = toHex(bytes)
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-")
-}
+export const namedUuid = (name: string): string => toUuid(sha256(utf8(name)).slice(0, 16), 8)
 
 export interface AutomationEvent {
   readonly object: "job-event"

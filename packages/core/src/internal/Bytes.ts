@@ -99,3 +99,12 @@ export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number)
   return difference === 0
 }
+
+/** RFC 9562 from 16 bytes: version 4 of random ones, version 8 of others. */
+export const toUuid = (bytes: Uint8Array, version: 4 | 8): string => {
+  const marked = Uint8Array.from(bytes, (byte, i) =>
+    i === 6 ? (byte & 0x0f) | (version << 4) : i === 8 ? (byte & 0x3f) | 0x80 : byte
+  )
+  const hex = toHex(marked)
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-")
+}

@@ -18,7 +18,7 @@ import {
 } from "./Failure.ts"
 import type { EndedEpoch, EpochEnd } from "./Lease.ts"
 import { HELD, isTerminal, type JobState, type Millis } from "./Lifecycle.ts"
-import type { Plain, PlainObject } from "./Plain.ts"
+import { isPlainObject, type Plain, type PlainObject } from "./Plain.ts"
 
 export type Outcome =
   | { readonly _tag: "Succeeded"; readonly result: Plain }
@@ -347,8 +347,5 @@ const reportChanges = (job: Job, report: Report, event: EventStamp): Partial<Job
 const mergeFields = (before: PlainObject, now: PlainObject): PlainObject => {
   const [old, young] = [before["result"], now["result"]]
   const merged = { ...before, ...now }
-  return isObject(old) && isObject(young) ? { ...merged, result: { ...old, ...young } } : merged
+  return isPlainObject(old) && isPlainObject(young) ? { ...merged, result: { ...old, ...young } } : merged
 }
-
-const isObject = (value: Plain | undefined): value is PlainObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

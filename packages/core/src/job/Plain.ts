@@ -8,6 +8,10 @@ export interface PlainObject {
   readonly [name: string]: Plain
 }
 
+/** An object, and neither `null` nor an array. */
+export const isPlainObject = (value: Plain | undefined): value is PlainObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
 /** Whether both say the same; the order of an object's names does not matter, and `undefined` counts as absent. */
 export const samePlain = (a: unknown, b: unknown): boolean => {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return Object.is(a, b) || a === b

@@ -5,7 +5,7 @@
  * refused before anything runs.
  */
 import { parseInstant, toMillis } from "../Instant.ts"
-import type { Plain, PlainObject } from "../job/Plain.ts"
+import { isPlainObject, type Plain, type PlainObject } from "../job/Plain.ts"
 import { fillParameters, isParameterRejected, type Parameter, parameterValues } from "./ConfigurationParameters.ts"
 import { parseSelectQuery, type SelectTerm } from "./SelectQuery.ts"
 import { compileSql, viewName } from "./SqlCompiler.ts"
@@ -67,10 +67,10 @@ const RESERVED = ["spark_input", "sotto_source", "sotto_loaded", "sotto_fresh", 
 
 /** A configuration whose SQL compiles, or everything that is wrong with it. */
 export const parseConfiguration = (value: Plain): Configuration | ConfigurationRejected => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isPlainObject(value)) {
     return { _tag: "ConfigurationRejected", faults: [{ path: "", hint: "write an object" }] }
   }
-  const read = new Members(value as PlainObject)
+  const read = new Members(value)
   if (read.text("type", "aggregation") !== "aggregation") read.fault("type", "only aggregation is run here")
   const id = read.text("id")
   if (!isConfigurationId(id)) {

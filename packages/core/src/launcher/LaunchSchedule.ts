@@ -5,7 +5,7 @@
  */
 import * as Cron from "effect/Cron"
 import * as Result from "effect/Result"
-import type { Plain, PlainObject } from "../job/Plain.ts"
+import { isPlainObject, type Plain, type PlainObject } from "../job/Plain.ts"
 import type { ConfigurationFault } from "./Configuration.ts"
 
 const UNITS = {
@@ -41,7 +41,7 @@ const MOST_TRIGGERS = 20
 export const parseSchedule = (value: Plain): LaunchSchedule | ScheduleRejected => {
   const faults: Array<ConfigurationFault> = []
   const fault = (path: string, hint: string): void => void faults.push({ path, hint })
-  if (!isObject(value)) return { _tag: "ScheduleRejected", faults: [{ path: "", hint: "write an object" }] }
+  if (!isPlainObject(value)) return { _tag: "ScheduleRejected", faults: [{ path: "", hint: "write an object" }] }
   const { enabled = true, triggers } = value
   if (typeof enabled !== "boolean") fault("enabled", "write true or false")
   const list: ReadonlyArray<Plain> = Array.isArray(triggers) ? triggers : []
@@ -50,7 +50,7 @@ export const parseSchedule = (value: Plain): LaunchSchedule | ScheduleRejected =
   }
   const read = list.flatMap((one, i): ReadonlyArray<Trigger> => {
     const at = `triggers[${i}]`
-    const { type, expression, timeZone = "UTC", interval, timeUnit } = isObject(one) ? one : ({} as PlainObject)
+    const { type, expression, timeZone = "UTC", interval, timeUnit } = isPlainObject(one) ? one : ({} as PlainObject)
     if (type === "cron" && typeof expression === "string" && typeof timeZone === "string") {
       if (cronOf(expression, timeZone) !== undefined) return [{ type, expression, timeZone }]
       fault(
@@ -71,9 +71,6 @@ export const parseSchedule = (value: Plain): LaunchSchedule | ScheduleRejected =
   })
   return faults.length > 0 ? { _tag: "ScheduleRejected", faults } : { enabled: enabled === true, triggers: read }
 }
-
-const isObject = (value: Plain | undefined): value is PlainObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** A cron that comes round; `undefined` for one that cannot be read or never does. */
 const cronOf = (expression: string, timeZone: string): Cron.Cron | undefined => {

@@ -4,7 +4,7 @@ import type { Report } from "../job/Event.ts"
 import type { Failure } from "../job/Failure.ts"
 import type { Job } from "../job/Job.ts"
 import { REPORTS, type ReportedState } from "../job/Lifecycle.ts"
-import type { Plain, PlainObject } from "../job/Plain.ts"
+import { isPlainObject, type Plain, type PlainObject } from "../job/Plain.ts"
 import type { LaunchParameters } from "./LauncherKind.ts"
 
 export interface LauncherStatus {
@@ -38,16 +38,16 @@ const JOB_ID = /^[\w.:-]{1,100}$/
 
 /** Reads the body of a report. Members that nobody knows are ignored; `null` is absent. */
 export const parseReport = (body: Plain): ParsedReport | ReportRejected => {
-  if (!isObject(body)) return { _tag: "ReportRejected", messages: ["write an object"] }
+  if (!isPlainObject(body)) return { _tag: "ReportRejected", messages: ["write an object"] }
   const messages: Array<string> = []
   const check = (sound: boolean, message: string): void => void (sound || messages.push(message))
   const { state, jobId, jobConfig, hostname, result, startTime, endTime, duration } = body
   const known = STATES.find((one) => one === state)
   check(known !== undefined, `state: write one of ${STATES.join(", ")}`)
   check(typeof jobId === "string" && JOB_ID.test(jobId), "jobId: write 1 to 100 letters, digits and . _ : -")
-  check(absent(jobConfig) || isObject(jobConfig), "jobConfig: write an object")
+  check(absent(jobConfig) || isPlainObject(jobConfig), "jobConfig: write an object")
   check(absent(hostname) || typeof hostname === "string", "hostname: write a text")
-  check(absent(result) || isObject(result), "result: write an object")
+  check(absent(result) || isPlainObject(result), "result: write an object")
   for (const [name, time] of [["startTime", startTime] as const, ["endTime", endTime] as const]) {
     check(absent(time) || isTime(time), `${name}: write a time such as 2025-10-16T19:49:15.106Z`)
   }
@@ -58,18 +58,18 @@ export const parseReport = (body: Plain): ParsedReport | ReportRejected => {
   )
   return {
     jobId: jobId as string,
-    jobConfig: isObject(jobConfig) ? jobConfig : undefined,
+    jobConfig: isPlainObject(jobConfig) ? jobConfig : undefined,
     report: {
       state: known as ReportedState,
       fields: Object.fromEntries(fields) as PlainObject,
-      failure: known === "error" ? failureOf(isObject(result) ? result : {}) : null
+      failure: known === "error" ? failureOf(isPlainObject(result) ? result : {}) : null
     }
   }
 }
 
 /** Drivers tell of an error in `result.exception`. */
 const failureOf = ({ exception }: PlainObject): Failure => {
-  const { message, error, cause } = isObject(exception) ? exception : {}
+  const { message, error, cause } = isPlainObject(exception) ? exception : {}
   const text = [message, error, cause].find((one) => typeof one === "string" && one !== "")
   return {
     code: "DriverError",
@@ -86,7 +86,7 @@ export const launcherStatus = (job: Job, word: ReportedState): LauncherStatus =>
   const { hostname, result, startTime, endTime, duration } = job.fields
   const start = isTime(startTime) ? startTime : launcherTime(job.startedAt ?? job.createdAt)
   const end = isTime(endTime) ? endTime : job.finishedAt === null ? undefined : launcherTime(job.finishedAt)
-  const shown = isObject(result) ? result : {}
+  const shown = isPlainObject(result) ? result : {}
   return {
     state: word,
     jobId: job.id,
@@ -119,6 +119,3 @@ const isTime = (value: Plain | undefined): value is string =>
   typeof value === "string" && parseInstant(value) !== undefined
 
 const absent = (value: Plain | undefined): value is null | undefined => value === undefined || value === null
-
-const isObject = (value: Plain | undefined): value is PlainObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

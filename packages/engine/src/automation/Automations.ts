@@ -21,6 +21,7 @@ import {
   sessionCountOf,
   statesOfWords
 } from "@sotto/core/automation"
+import { toUuid } from "@sotto/core/Bytes"
 import { type Job, type JobEvent, type Plain, samePlain } from "@sotto/core/job"
 import { Entropy } from "@sotto/core/ports/Entropy"
 import type { JobCursor, JobFilter, JobStoreUnavailable } from "@sotto/core/ports/JobStore"
@@ -31,7 +32,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Engine, uuid } from "../Engine.ts"
+import { Engine } from "../Engine.ts"
 import { type AnyJobKind, Journal } from "../Journal.ts"
 import {
   CommandRefused,
@@ -451,7 +452,7 @@ const make = Effect.fnUntraced(function* ({ services }: AutomationsOptions) {
     storePan: Effect.fnUntraced(function* (otp, pan) {
       const digits = parsePan(pan)
       if (digits === undefined) return yield* inputRefused(["pan: write the 12 to 19 digits of a card number"])
-      return { panToken: yield* personal.deposit(otp, digits), key: uuid(yield* entropy.bytes(16)) }
+      return { panToken: yield* personal.deposit(otp, digits), key: toUuid(yield* entropy.bytes(16), 4) }
     }),
 
     storeData: personal.deposit

@@ -4,7 +4,7 @@
  * The key of a job is a record that expires, wrapped with the server's key. When it is gone, nothing of the job's data can
  * be read any more, neither in the store nor in a copy of it, and nothing has to be cut out of the log.
  */
-import { utf8 } from "@sotto/core/Bytes"
+import { toUuid, utf8 } from "@sotto/core/Bytes"
 import { namedUuid } from "@sotto/core/automation"
 import type { Plain } from "@sotto/core/job"
 import { Entropy } from "@sotto/core/ports/Entropy"
@@ -19,7 +19,6 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { uuid } from "../Engine.ts"
 
 /** Seals and opens with one key. `place` says what the data is: sealed for one place, it is worth nothing in another. */
 export interface Seal {
@@ -107,7 +106,7 @@ const make = Effect.fnUntraced(function* ({ serverKey }: PersonalDataOptions) {
     Effect.catchTag(records.put(request), "RecordTooLarge", Effect.die)
 
   const keyPlace = (tenant: string, key: string) => ({ collection: KEYS, tenant, key })
-  const freshId = Effect.map(entropy.bytes(16), uuid)
+  const freshId = Effect.map(entropy.bytes(16), (bytes) => toUuid(bytes, 4))
 
   return PersonalData.of({
     createKey: Effect.fnUntraced(function* (tenant, forMs) {

@@ -1,15 +1,13 @@
 /** Tokens of the vault inside inputs, and what they stand for: seen by scripts only (spec: automation §4). */
-import type { Plain, PlainObject } from "@sotto/core/job"
+import { isPlainObject, type Plain } from "@sotto/core/job"
 import * as Effect from "effect/Effect"
 import { ScriptFailed } from "./Service.ts"
-
-const isObject = (data: Plain): data is PlainObject => typeof data === "object" && data !== null && !Array.isArray(data)
 
 /** Whether data holds a token anywhere: then it is known what it is only when a script reads it. */
 export const holdsToken = (data: Plain): boolean =>
   Array.isArray(data)
     ? data.some(holdsToken)
-    : isObject(data) &&
+    : isPlainObject(data) &&
       (typeof data["$token"] === "string" ||
         typeof data["panToken"] === "string" ||
         Object.values(data).some(holdsToken))
@@ -25,7 +23,7 @@ export const withTokens = <E>(
   Effect.gen(function* () {
     if (Array.isArray(data))
       return yield* Effect.forEach(data as ReadonlyArray<Plain>, (one) => withTokens(one, withdraw))
-    if (!isObject(data)) return data
+    if (!isPlainObject(data)) return data
     const { $token, panToken } = data
     if (typeof $token === "string" && Object.keys(data).length === 1)
       return yield* found($token, withdraw, "InputInvalid")

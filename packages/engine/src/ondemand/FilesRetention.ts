@@ -9,9 +9,9 @@ import type { JobCursor, JobPage } from "@sotto/core/ports/JobStore"
 import { compactId, onDemandKind, parametersOf } from "@sotto/core/tabular"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { Engine } from "../Engine.ts"
+import { inRounds } from "../Rounds.ts"
 import { type FilesPlace, ownerOf } from "./Place.ts"
 
 /** The keys that belong to no job now. */
@@ -76,10 +76,6 @@ export const layerFilesRetention = (options: {
         )
         before = new Set(now.filter((key) => !before.has(key)))
       })
-      yield* look.pipe(
-        Effect.catchCause((cause) => Effect.logWarning("Old files could not be removed; the next try follows.", cause)),
-        Effect.repeat(Schedule.spaced(everyMs)),
-        Effect.forkScoped
-      )
+      yield* inRounds(look, { everyMs, failed: "Old files could not be removed; the next try follows." })
     })
   )
